@@ -1,0 +1,139 @@
+"""What leaves: newsletters, digests, deliveries (the outbox) and the attempts made at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from dispatcher.model.columns import instant, json, words
+from dispatcher.model.content import Story
+from dispatcher.model.values import Channel, DeliveryKind, DeliveryStatus, OutcomeKind
+
+
+class Newsletter(SQLModel, table=True):
+    """One publication: sender, List-Id, language. The default one is made of `[site]` and `[mail]`."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    slug: str = Field(unique=True)
+    name: str
+    sender: str = Field(description="RFC 5322 mailbox")
+    reply_to: str = ""
+    list_id: str = Field(description="the label of RFC 2919, without brackets")
+    url: str = ""
+    language: str = "en"
+    postal_address: str = ""
+
+
+class Digest(SQLModel, table=True):
+    """Composed content, shared by every reader whose mail would show exactly the same.
+
+    `key` is a hash of everything that shows. `items` is a list of [article id, version, cluster id, topic label,
+    other labels]; `more` counts what the cap left out. `wire` holds the rendered fragments from the first send until
+    the last delivery is done.
+    """
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True)
+    newsletter_id: int = Field(foreign_key="newsletter.id")
+    kind: DeliveryKind = words(DeliveryKind)
+    locale: str = "en"
+    timezone: str = "UTC"
+    cadence: str = ""
+    slot_at: datetime = instant()
+    items: list[list[Any]] = json(list)
+    more: int = 0
+    wire: str | None = Field(default=None, nullable=True)
+    created_at: datetime = instant()
+
+
+class Delivery(SQLModel, table=True):
+    """The outbox row: one message to one endpoint. Only `store/outbox.py` writes `status`.
+
+    `key` makes it unique: what it is, never when it was tried. `due_at` is when it may next be claimed.
+    `recipient`, `personal`, `message_id` and `dated_at` are fixed at the latest with the first claim, so that a
+    repeat is byte-identical. `handed_over_at` marks a message given to the wire whose outcome is not yet known.
+    """
+
+    __table_args__ = (
+        sa.Index("ix_delivery_claim", "status", "priority", "due_at"),
+        sa.Index("ix_delivery_had", "subscriber_id", "channel", "created_at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True)
+    kind: DeliveryKind = words(DeliveryKind)
+    priority: int
+    status: DeliveryStatus = words(DeliveryStatus, DeliveryStatus.QUEUED)
+    newsletter_id: int = Field(foreign_key="newsletter.id")
+    subscriber_id: int | None = Field(default=None, foreign_key="subscriber.id", nullable=True)
+    endpoint_id: int | None = Field(default=None, foreign_key="endpoint.id", nullable=True)
+    digest_id: int | None = Field(default=None, foreign_key="digest.id", index=True, nullable=True)
+    channel: Channel = words(Channel, Channel.EMAIL)
+    recipient: str = ""
+    personal: dict[str, Any] = json(dict)
+    slot_at: datetime = instant()
+    due_at: datetime = instant()
+    expires_at: datetime = instant()
+    created_at: datetime = instant()
+    dated_at: datetime | None = instant(nullable=True)
+    message_id: str = ""
+    attempts: int = 0
+    claimed_by: int | None = Field(default=None, index=True, nullable=True)
+    lease_until: datetime | None = instant(nullable=True)
+    handed_over_at: datetime | None = instant(nullable=True)
+    finished_at: datetime | None = instant(nullable=True)
+    code: int = 0
+    reason: str = ""
+
+
+class Attempt(SQLModel, table=True):
+    """One try at a delivery and what the other side said."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    delivery_id: int = Field(foreign_key="delivery.id", index=True)
+    at: datetime = instant()
+    outcome: OutcomeKind = words(OutcomeKind)
+    code: int = 0
+    enhanced: str = ""
+    text: str = ""
+    relay: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The stories of a digest that stand under one topic's label."""
+
+    label: str
+    stories: tuple[Story, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DigestContent:
+    """A digest as templates see it: everything that shows, nothing personal, nothing from the database."""
+
+    kind: DeliveryKind
+    locale: str
+    timezone: str
+    cadence: str
+    slot_at: datetime
+    sections: tuple[Section, ...]
+    more: int = 0
+
+    @property
+    def stories(self) -> tuple[Story, ...]:
+        """All stories, in reading order."""
+        return tuple(story for section in self.sections for story in section.stories)
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """What differs between the readers of one digest: fixed when the delivery is made, kept with it as JSON."""
+
+    name: str = ""
+    email: str = ""
+    topics: tuple[str, ...] = ()
+    cadence: str = ""

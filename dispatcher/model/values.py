@@ -1,0 +1,143 @@
+"""The words of the house: enumerations and small frozen values that several rooms share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class Channel(StrEnum):
+    """A way to reach a person."""
+
+    EMAIL = "email"
+    WEBPUSH = "webpush"
+    CHAT = "chat"
+
+
+class Origin(StrEnum):
+    """Who brought a row into the database."""
+
+    CONFIG = "config"
+    CLI = "cli"
+    API = "api"
+    WEB = "web"
+    IMPORT = "import"
+
+
+class PausedBy(StrEnum):
+    """Who paused a row. What config paused, config may wake again; what a person paused, it may not."""
+
+    CONFIG = "config"
+    OPERATOR = "operator"
+    READER = "reader"
+
+
+class SubscriberStatus(StrEnum):
+    """Where a person stands with us."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    UNSUBSCRIBED = "unsubscribed"
+    ERASED = "erased"
+
+
+class SubscriptionStatus(StrEnum):
+    """Where one subscription stands."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class DeliveryKind(StrEnum):
+    """What a delivery is; it decides priority and expiry."""
+
+    BREAKING = "breaking"
+    ALERT = "alert"
+    CONFIRMATION = "confirmation"
+    DIGEST = "digest"
+    EDITION = "edition"
+    OWNER = "owner"
+    WEBHOOK = "webhook"
+
+
+class Priority(IntEnum):
+    """Order in the outbox: the lower number leaves first."""
+
+    BREAKING = 0
+    INSTANT = 10
+    CONFIRMATION = 20
+    DIGEST = 30
+
+
+class DeliveryStatus(StrEnum):
+    """Where a delivery stands. The allowed moves are data: `dispatcher.outbox.transitions`."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DEFERRED = "deferred"
+    HELD = "held"
+    FAILED = "failed"
+    SUPPRESSED = "suppressed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class OutcomeKind(StrEnum):
+    """How one attempt ended."""
+
+    ACCEPTED = "accepted"
+    DEFERRED = "deferred"
+    REJECTED = "rejected"
+    UNCERTAIN = "uncertain"
+
+
+class Blame(StrEnum):
+    """Whom a refusal speaks about: the address, the message (or our reputation), or the way there."""
+
+    NOBODY = "nobody"
+    ADDRESS = "address"
+    ADDRESS_SOFT = "address-soft"
+    MESSAGE = "message"
+    RELAY = "relay"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt, as a value: the reply code, the enhanced code (RFC 3463) and the server's words."""
+
+    kind: OutcomeKind
+    code: int = 0
+    enhanced: str = ""
+    text: str = ""
+    blame: Blame = Blame.NOBODY
+    relay: str = ""
+
+
+class SuppressionScope(StrEnum):
+    """How far a suppression reaches: every mail to the address, or one newsletter."""
+
+    ADDRESS = "address"
+    NEWSLETTER = "newsletter"
+
+
+class SuppressionReason(StrEnum):
+    """Why an address is suppressed."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    ERASED = "erased"
+    OPERATOR = "operator"
+
+
+class EventType(StrEnum):
+    """What came back after a message had left."""
+
+    HARD_BOUNCE = "hard-bounce"
+    SOFT_BOUNCE = "soft-bounce"
+    COMPLAINT = "complaint"
+    UNSUBSCRIBE = "unsubscribe"

@@ -185,6 +185,4 @@ class Story:
     image_url: str = ""
     language: str = ""
     published_at: datetime | None = None
-    also_in: tuple[str, ...] = field(
-        default=(), metadata={"doc": "other topics of this reader that it matches"}
-    )
+    also_in: tuple[str, ...] = field(default=(), metadata={"doc": "other topics of this reader that it matches"})

@@ -48,6 +48,7 @@ class Endpoint(SQLModel, table=True):
     subscriber_id: int = Field(foreign_key="subscriber.id", index=True)
     channel: Channel = words(Channel, Channel.EMAIL)
     address: str
+    address_hash: str = Field(index=True, description="keyed, as in Suppression")
     is_active: bool = True
     created_at: datetime = instant()
 
@@ -82,7 +83,9 @@ class Subscription(SQLModel, table=True):
 class Schedule(SQLModel, table=True):
     """Subscriber × channel × newsletter × cadence: the subscriptions that share a digest, and when it is next due.
 
-    `last_due_at` is the last slot that passed, planned or skipped, of any schedule with this label.
+    `next_due_at` is None while nobody needs it; the row stays, because `last_due_at`, the last slot that passed,
+    is what keeps a change of cadence from bringing two digests of one `label` at once. `timezone` is the zone that
+    both were reckoned in.
     """
 
     __table_args__ = (sa.UniqueConstraint("subscriber_id", "channel", "newsletter_id", "cadence"),)
@@ -92,5 +95,7 @@ class Schedule(SQLModel, table=True):
     channel: Channel = words(Channel, Channel.EMAIL)
     newsletter_id: int = Field(foreign_key="newsletter.id")
     cadence: str
-    next_due_at: datetime = instant(index=True)
+    label: str = ""
+    timezone: str = "UTC"
+    next_due_at: datetime | None = instant(index=True, nullable=True)
     last_due_at: datetime | None = instant(nullable=True)

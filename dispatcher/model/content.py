@@ -71,6 +71,7 @@ class Article(SQLModel, table=True):
     `seen_at` is when we first met it, `published_at` what it claims (first seen when it claims nothing, never in
     the future). `version` rises with every edit that changes `content_hash`. `is_backlog` marks articles of a
     source's first poll. `source_id` is the source that brought it first; every source that has it has a Sighting.
+    After its retention an article is emptied (`pruned_at`) but remembered.
     """
 
     id: int | None = Field(default=None, primary_key=True)
@@ -91,6 +92,7 @@ class Article(SQLModel, table=True):
     content_hash: str = ""
     version: int = 1
     is_backlog: bool = False
+    pruned_at: datetime | None = instant(nullable=True)
 
 
 class Sighting(SQLModel, table=True):

@@ -60,6 +60,7 @@ class Delivery(SQLModel, table=True):
 
     __table_args__ = (
         sa.Index("ix_delivery_claim", "status", "priority", "due_at"),
+        sa.Index("ix_delivery_expiry", "status", "expires_at"),
         sa.Index("ix_delivery_had", "subscriber_id", "channel", "created_at"),
     )
 
@@ -74,6 +75,7 @@ class Delivery(SQLModel, table=True):
     digest_id: int | None = Field(default=None, foreign_key="digest.id", index=True, nullable=True)
     channel: Channel = words(Channel, Channel.EMAIL)
     recipient: str = ""
+    address_hash: str = ""
     personal: dict[str, Any] = json(dict)
     slot_at: datetime = instant()
     due_at: datetime = instant()

@@ -1,0 +1,1 @@
+"""How an explanation of a match looks in a terminal."""

@@ -1,0 +1,167 @@
+"""`sources`: where articles come from and how healthy that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dispatcher.cli.session import context, run, store
+
+if TYPE_CHECKING:
+    from dispatcher.model.content import Source
+
+app = typer.Typer(name="sources", help="Where articles come from, and how healthy that is.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@app.command("list")
+def listing(json: Json = False) -> None:
+    """Every source with its last success, its last error and its next poll."""
+    run(_listing(json=json))
+
+
+async def _listing(*, json: bool) -> None:
+    from dispatcher.cli import show
+    from dispatcher.store import sources
+
+    async with store() as opened, opened.read() as tx:
+        found, counts = await sources.every(tx), await sources.article_counts(tx)
+    if json:
+        show.as_json([{**source.model_dump(), "articles": counts.get(source.id or 0, 0)} for source in found])
+        return
+    show.table(
+        "sources",
+        ("name", "state", "articles", "last success", "next poll", "last error", "url"),
+        [(s.name, _state(s), counts.get(s.id or 0, 0), s.succeeded_at, s.next_poll_at, s.last_error, s.url)
+         for s in found],
+        empty="none yet; add one with `dispatcher sources add URL` or in config/dispatcher.toml",
+    )  # fmt: skip
+
+
+def _state(source: Source) -> str:
+    if source.is_paused:
+        return f"paused by {source.paused_by or 'operator'}"
+    if source.failures:
+        return f"broken ({source.failures}×)"
+    return "fine" if source.succeeded_at else "not polled yet"
+
+
+@app.command()
+def add(
+    url: Annotated[str, typer.Argument(help="A feed's http(s) or file: URL, or a folder.")],
+    name: Annotated[str, typer.Option(help="What readers see; from the URL by default.")] = "",
+    every: Annotated[str, typer.Option(help='How often to look: "15m", "1h".')] = "15m",
+    tag: Annotated[list[str] | None, typer.Option(help="A tag for all its articles; may be repeated.")] = None,
+) -> None:
+    """Add a source to the database (one declared in config belongs there)."""
+    run(_add(url, name, every, tag or []))
+
+
+async def _add(url: str, name: str, every: str, tags: list[str]) -> None:
+    from dispatcher import clock
+    from dispatcher.cli import show
+    from dispatcher.errors import SourceError
+    from dispatcher.model.content import Source
+    from dispatcher.model.values import Origin, PausedBy
+    from dispatcher.pipeline.entries import source_entry
+    from dispatcher.store import sources
+
+    entry = source_entry(name=name or _name_of(url), url=url, poll_every=every, tags=tags)
+    now = clock.now()
+    async with context() as ctx, ctx.store.write() as tx:
+        found = await sources.by_name(tx, entry.name)
+        if found is not None and found.paused_by == PausedBy.OPERATOR and found.url == entry.url:
+            await sources.write(tx, found.id or 0, is_paused=False, paused_by=None, next_poll_at=now)
+        elif found is not None:
+            raise SourceError(f"a source named {entry.name!r} is there already; choose another --name")
+        else:
+            source = Source(
+                name=entry.name,
+                url=entry.url,
+                poll_every=int(entry.poll_every.total_seconds()),
+                tags=list(entry.tags),
+                origin=Origin.CLI,
+                next_poll_at=now,
+                created_at=now,
+            )
+            await sources.insert(tx, source)
+    show.say(f"added {entry.name}; try it with `dispatcher sources check {entry.url}`")
+
+
+def _name_of(url: str) -> str:
+    from pathlib import PurePosixPath
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return parts.hostname or PurePosixPath(parts.path).name or url
+
+
+@app.command()
+def remove(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Stop reading a source. One that has brought articles stays, paused, as their origin."""
+    run(_remove(name, yes=yes))
+
+
+async def _remove(name: str, *, yes: bool) -> None:
+    from dispatcher.cli import show
+    from dispatcher.errors import SourceError
+    from dispatcher.model.values import Origin, PausedBy
+    from dispatcher.store import sources
+
+    async with context() as ctx:
+        async with ctx.store.read() as tx:
+            found = await sources.by_name(tx, name)
+        if found is None:
+            raise SourceError(f"no source is named {name!r}; `dispatcher sources list` shows them")
+        if found.origin == Origin.CONFIG and any(entry.name == name for entry in ctx.settings.sources):
+            raise SourceError(f"{name!r} is declared in {ctx.settings.file}; take it out there")
+        show.confirm(f"Stop reading {name}?", yes=yes)
+        async with ctx.store.write() as tx:
+            kept = await sources.has_articles(tx, found.id or 0)
+            if kept:
+                await sources.write(tx, found.id or 0, is_paused=True, paused_by=PausedBy.OPERATOR)
+            else:
+                await sources.remove(tx, found.id or 0)
+    show.say(f"{name} is no longer read" + ("; its articles stay" if kept else ""))
+
+
+@app.command()
+def check(
+    url: str,
+    allow_private: Annotated[bool, typer.Option(help="Allow loopback and private hosts.")] = False,
+    json: Json = False,
+) -> None:
+    """Read a feed or folder once and show what would be stored. Nothing is stored."""
+    run(_check(url, allow_private=allow_private, json=json))
+
+
+async def _check(url: str, *, allow_private: bool, json: bool) -> None:
+    from dispatcher import clock
+    from dispatcher.articles.clean import clean
+    from dispatcher.cli import show
+    from dispatcher.cli.session import load
+    from dispatcher.errors import SourceError
+    from dispatcher.model.content import Source
+    from dispatcher.model.values import Origin
+    from dispatcher.sources.http import Fetcher
+    from dispatcher.sources.read import read
+
+    settings, now = load(), clock.now()
+    source = Source(name=url, url=url, origin=Origin.CLI, allow_private=allow_private, next_poll_at=now, created_at=now)
+    async with Fetcher(settings.user_agent) as fetcher:
+        reading = await read(source, fetcher, now=now, base=settings.base, known={})
+    if reading.failure is not None:
+        raise SourceError(f"{url}: {reading.failure.reason}")
+    found = [clean(raw, source, now) for raw in reading.items]
+    if json:
+        show.as_json([article.model_dump(exclude={"id", "source_id", "cluster_id"}) for article in found])
+        return
+    for problem in reading.problems:
+        show.say(f"[yellow]left out:[/] {problem}")
+    show.table(
+        f"{url}: {len(found)} articles",
+        ("published", "lang", "title", "link"),
+        [(article.published_at, article.language, article.title, article.url) for article in found],
+        empty="readable, but nothing in it",
+    )

@@ -1,0 +1,46 @@
+"""`status`: what flows through the pipe, who got it, who did not."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from dispatcher.cli.session import run, store
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command()(status)
+
+
+def status(json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Sources, articles, readers and the outbox at a glance."""
+    run(_status(json=json))
+
+
+async def _status(*, json: bool) -> None:
+    from dispatcher.cli import show
+    from dispatcher.model.values import DeliveryStatus
+    from dispatcher.store import figures, instances, outbox
+
+    async with store() as opened:
+        daemon = await instances.living_daemon(opened)
+        async with opened.read() as tx:
+            found: dict[str, Any] = await figures.status(tx)
+            lost = [
+                delivery
+                for wanted in (DeliveryStatus.FAILED, DeliveryStatus.HELD, DeliveryStatus.EXPIRED)
+                for delivery in await outbox.listing(tx, status=wanted, limit=5)
+            ]
+    found["daemon"] = {"pid": daemon.pid, "host": daemon.host, "since": daemon.started_at} if daemon else None
+    if json:
+        show.as_json(found)
+        return
+    deliveries = found.pop("deliveries")
+    running = f"running, pid {daemon.pid} on {daemon.host}" if daemon else "not running"
+    show.facts("dispatcher", {**{k.replace("_", " "): v for k, v in found.items()}, "daemon": running})
+    show.facts("deliveries", deliveries)
+    if lost:
+        show.table("not delivered, latest first (`dispatcher deliveries list` for all)", ("id", "to", "status", "why"),
+                   [(d.id, d.recipient, d.status.value, d.reason) for d in lost])  # fmt: skip

@@ -1,0 +1,186 @@
+"""`topics`: what readers can follow, and why an article matches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dispatcher.cli.session import context, run, store
+
+if TYPE_CHECKING:
+    from dispatcher.model.content import Article
+
+app = typer.Typer(name="topics", help="What readers can follow, and why an article matches.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@app.command("list")
+def listing(json: Json = False) -> None:
+    """The publisher's topics with their matches and readers."""
+    run(_listing(json=json))
+
+
+async def _listing(*, json: bool) -> None:
+    from dispatcher.cli import show
+    from dispatcher.store import topics
+
+    async with store() as opened, opened.read() as tx:
+        found, figures = await topics.every(tx), await topics.figures(tx)
+    counted = [(topic, *figures.get(topic.id or 0, (0, 0))) for topic in found]
+    if json:
+        show.as_json(
+            [{**topic.model_dump(), "matches": matches, "readers": readers} for topic, matches, readers in counted]
+        )
+        return
+    show.table(
+        "topics",
+        ("slug", "name", "readers", "matches", "origin", "paused", "query"),
+        [(t.slug, t.name, r, m, t.origin.value, t.is_paused, t.query_text) for t, m, r in counted],
+        empty="none yet; add one with `dispatcher topics add SLUG QUERY` or in config/topics.toml",
+    )
+
+
+@app.command()
+def add(
+    slug: str,
+    query: Annotated[str, typer.Argument(help='What to look for; "*" is everything.')],
+    name: Annotated[str, typer.Option(help="What readers see.")] = "",
+    description: str = "",
+    language: Annotated[str, typer.Option(help="The query's language; the site's by default.")] = "",
+    private: Annotated[bool, typer.Option("--private", help="Not offered to the public.")] = False,
+) -> None:
+    """Add a topic to the database. Recent articles are matched against it by the next ingest."""
+    run(_add(slug, query, name, description, language, public=not private))
+
+
+async def _add(slug: str, query: str, name: str, description: str, language: str, *, public: bool) -> None:
+    from dispatcher import clock
+    from dispatcher.cli import show
+    from dispatcher.errors import StoreError
+    from dispatcher.model.content import Topic
+    from dispatcher.model.values import Origin
+    from dispatcher.pipeline.declare import keep_query
+    from dispatcher.pipeline.entries import topic_entry
+    from dispatcher.store import topics
+    from dispatcher.topics.parser import parse
+
+    parse(query)  # its own error shows the place with a caret
+    entry = topic_entry(slug=slug, query=query, name=name, description=description, language=language, public=public)
+    now = clock.now()
+    async with context() as ctx, ctx.store.write() as tx:
+        if await topics.by_slug(tx, entry.slug) is not None:
+            raise StoreError(f"a topic {entry.slug!r} is there already; remove it first or choose another slug")
+        topic = Topic(
+            slug=entry.slug,
+            name=entry.name or entry.slug,
+            description=entry.description,
+            query_id=await keep_query(ctx, tx, entry.query, entry.language, now),
+            query_text=entry.query,
+            language=entry.language,
+            is_public=entry.public,
+            origin=Origin.CLI,
+            created_at=now,
+        )
+        await topics.insert(tx, topic)
+    show.say(f"added {entry.slug}")
+
+
+@app.command()
+def remove(slug: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Remove a topic, and everybody's subscription to it."""
+    run(_remove(slug, yes=yes))
+
+
+async def _remove(slug: str, *, yes: bool) -> None:
+    from dispatcher.cli import show
+    from dispatcher.errors import StoreError
+    from dispatcher.store import topics
+
+    async with context() as ctx:
+        async with ctx.store.read() as tx:
+            found = await topics.by_slug(tx, slug)
+            readers = (await topics.figures(tx)).get(found.id or 0, (0, 0))[1] if found else 0
+        if found is None:
+            raise StoreError(f"no topic has the slug {slug!r}; `dispatcher topics list` shows them")
+        if any(entry.slug == slug for entry in ctx.settings.topics):
+            raise StoreError(f"{slug!r} is declared in config; take it out there")
+        show.confirm(f"Remove {slug} and the {readers} subscriptions to it?", yes=yes)
+        async with ctx.store.write() as tx:
+            await topics.remove(tx, found.id or 0)
+    show.say(f"removed {slug}")
+
+
+@app.command("test")
+def try_query(
+    query: str,
+    article: Annotated[str, typer.Option(help="A file (.txt, .md, .html) or an http(s) URL.")],
+    language: Annotated[str, typer.Option(help="The query's language; the site's by default.")] = "",
+    json: Json = False,
+) -> None:
+    """Say whether a query matches an article, and why. Exit code 0 for a match, 1 for none."""
+    matched = run(_try_query(query, article, language, json=json))
+    raise typer.Exit(0 if matched else 1)
+
+
+async def _try_query(query: str, where: str, language: str, *, json: bool) -> bool:
+    from dispatcher.cli import show
+    from dispatcher.cli.session import load
+    from dispatcher.text.document import analyse
+    from dispatcher.topics.explain import explain
+
+    settings = load()
+    article = await _article(where, settings.user_agent)
+    document = analyse(
+        title=article.title,
+        summary=article.summary,
+        body=article.body_text,
+        tags=article.tags,
+        authors=article.authors,
+        language=article.language,
+    )
+    texts = {
+        "title": article.title,
+        "summary": article.summary,
+        "body": article.body_text,
+        "tags": ", ".join(article.tags),
+        "authors": ", ".join(article.authors),
+    }
+    found = explain(query, document, language or settings.site.language, article=texts)
+    if json:
+        show.as_json(found)
+    else:
+        from dispatcher.cli.explanation import print_explanation
+
+        print_explanation(found, article)
+    return found.matched
+
+
+async def _article(where: str, user_agent: str) -> Article:
+    from dataclasses import replace
+    from pathlib import Path
+
+    from dispatcher import clock
+    from dispatcher.articles.clean import clean
+    from dispatcher.errors import SourceError
+    from dispatcher.model.content import Source
+    from dispatcher.model.values import Origin
+    from dispatcher.sources import document
+    from dispatcher.sources.http import Fetcher, Response
+
+    now = clock.now()
+    if where.startswith(("http://", "https://")):
+        async with Fetcher(user_agent) as fetcher:
+            answer = await fetcher.get(where)
+        if not isinstance(answer, Response):
+            raise SourceError(f"{where}: {answer.reason}")
+        data, name, base = answer.body, "page.html", answer.url
+    else:
+        data, name, base = Path(where).read_bytes(), Path(where).name, ""
+    if Path(name).suffix.lower() not in document.KINDS:
+        raise SourceError(f"{where}: an article is a {', '.join(document.KINDS)} file or an http(s) URL")
+    raw = document.parse(data, path=name, modified_at=now)
+    if raw is None:
+        raise SourceError(f"{where}: this is a draft, which no reader would see")
+    source = Source(name="test", url=where, origin=Origin.CLI, next_poll_at=now, created_at=now)
+    return clean(replace(raw, base_url=raw.base_url or base), source, now)

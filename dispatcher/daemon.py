@@ -1,0 +1,201 @@
+"""The daemon: APScheduler ticks → pipeline steps; signals; drain.
+
+A tick is cheap when nothing is due: due is a column. A step that made work for the next one rings its bell, so that
+news does not wait for the next tick. SIGTERM and SIGINT stop claiming, let finish what is in flight, and exit within
+30 seconds; SIGHUP reads the configuration again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import Any
+
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from dispatcher import clock
+from dispatcher.errors import SourceError
+from dispatcher.observability.logs import logger
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.declare import declare
+from dispatcher.pipeline.ingest import ingest
+from dispatcher.pipeline.plan import plan
+from dispatcher.pipeline.prune import prune
+from dispatcher.pipeline.send import send
+from dispatcher.pipeline.settle import settle
+from dispatcher.sources.read import local_path
+from dispatcher.sources.watch import changes
+from dispatcher.store import sources
+
+log = logger("daemon")
+
+GRACE = 25.0  # seconds that what is in flight may take after SIGTERM
+RELOOK = 5.0  # seconds between looks at which folders there are to watch
+TICKS = {"ingest": 1.0, "plan": 1.0, "send": 1.0, "settle": 5.0, "prune": 3600.0}  # seconds
+
+
+class Daemon:
+    """Runs the steps of one context until told to stop. `reload` reads the settings again, or raises ConfigError."""
+
+    def __init__(self, ctx: Context, *, reload: Callable[[], Any] | None = None, yes: bool = False) -> None:
+        self.ctx, self._reload, self._yes = ctx, reload, yes
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._running: set[asyncio.Task[Any]] = set()
+        self._reloading = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Declare config, tick until `stop`, drain, return."""
+        await self._declare()
+        self._listen()
+        for name, seconds in TICKS.items():
+            step: Callable[[], Awaitable[None]] = getattr(self, f"_{name}")
+            self._scheduler.add_job(
+                self._guarded(name, step), "interval", seconds=seconds, id=name, max_instances=1, coalesce=True,
+                misfire_grace_time=None, next_run_time=clock.now(),
+            )  # fmt: skip
+        self._scheduler.start()
+        watch = asyncio.create_task(self._watch(), name="watch")
+        log.info("running", instance_id=self.ctx.instance.instance_id, sources=len(self.ctx.settings.sources))
+        try:
+            await self.ctx.stopping.wait()
+        finally:
+            watch.cancel()
+            await self._drain()
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns when what is in flight is done."""
+        if not self.ctx.stopping.is_set():
+            log.info("stopping: finishing what is in flight")
+            self.ctx.stopping.set()
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: somebody else listens
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(signal.SIGHUP, lambda: self._keep(asyncio.create_task(self._hang_up())))
+
+    def _guarded(self, name: str, step: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """A crash in a step is logged, and the loop lives on."""
+
+        async def tick() -> None:
+            if self.ctx.stopping.is_set():
+                return
+            task = asyncio.current_task()
+            assert task is not None
+            self._keep(task)
+            try:
+                await step()
+            except Exception:
+                log.exception("step failed", step=name, instance_id=self.ctx.instance.instance_id)
+
+        return tick
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _ingest(self) -> None:
+        report = await ingest(self.ctx, clock.now())
+        if report.new or report.updated:
+            log.info("ingested", new=report.new, updated=report.updated, matches=report.matches)
+        if report.matches:
+            self._ring("plan")
+
+    async def _plan(self) -> None:
+        report = await plan(self.ctx, clock.now())
+        if report.deliveries:
+            log.info("planned", readers=report.readers, digests=report.digests, deliveries=report.deliveries)
+            self._ring("send")
+
+    async def _send(self) -> None:
+        """Batch by batch, each at its own present, so that an alert planned meanwhile goes before the next digest."""
+        while not self.ctx.stopping.is_set():
+            report = await send(self.ctx, clock.now(), limit=self.ctx.settings.send.batch)
+            if not (report.sent or report.failed or report.suppressed):
+                return
+
+    async def _settle(self) -> None:
+        await settle(self.ctx, clock.now())
+
+    async def _prune(self) -> None:
+        await prune(self.ctx, clock.now())
+
+    def _ring(self, step: str) -> None:
+        """Have a step run now rather than at its next tick."""
+        with suppress(JobLookupError):
+            self._scheduler.modify_job(step, next_run_time=clock.now())
+
+    async def _watch(self) -> None:
+        """Wake the folder sources whose files change; polling stays as a net beneath."""
+        while not self.ctx.stopping.is_set():
+            folders, end = await self._folders(), asyncio.Event()
+            watcher = asyncio.create_task(self._wake_touched(folders, end))
+            try:
+                while not self.ctx.stopping.is_set() and await self._folders() == folders:
+                    await asyncio.sleep(RELOOK)
+            finally:
+                end.set()
+                await watcher
+
+    async def _wake_touched(self, folders: dict[Path, str], end: asyncio.Event) -> None:
+        if not folders:
+            await end.wait()
+            return
+        try:
+            async for touched in changes(list(folders), end):
+                names = [folders[path] for path in touched if path in folders]
+                async with self.ctx.store.write() as tx:
+                    await sources.wake(tx, names, clock.now())
+                self._ring("ingest")
+        except Exception:
+            log.exception("watching folders failed; they are polled instead")
+            await end.wait()
+
+    async def _folders(self) -> dict[Path, str]:
+        """The folders of all folder sources, config's and those added since."""
+        async with self.ctx.store.read() as tx:
+            every = await sources.every(tx)
+        found = {}
+        for source in every:
+            if not source.is_paused and not source.url.lower().startswith(("http:", "https:")):
+                with suppress(SourceError):
+                    path = local_path(source.url, self.ctx.settings.base)
+                    if path.is_dir() or not (path.exists() or path.suffix):
+                        found[path] = source.name
+        return found
+
+    async def _declare(self) -> None:
+        report = await declare(self.ctx, clock.now(), pause_missing=True, yes=self._yes)
+        if report.created or report.updated or report.paused:
+            log.info("config applied", created=report.created, updated=report.updated, paused=report.paused)
+
+    async def _hang_up(self) -> None:
+        """SIGHUP: read the configuration again. A broken one is refused and the old one stays in force."""
+        if self._reload is None:
+            return
+        async with self._reloading:
+            try:
+                settings = self._reload()
+                await self.ctx.apply(settings)
+                await self._declare()
+                log.info("configuration read again")
+            except Exception as error:
+                log.error("the new configuration was refused; the old one stays in force", reason=str(error))
+
+    async def _drain(self) -> None:
+        """Let finish what is running; what takes too long is cut off, and taken back by the next start."""
+        self._scheduler.pause()  # its shutdown would cancel what runs
+        pending = {task for task in self._running if not task.done()}
+        if pending:
+            _, late = await asyncio.wait(pending, timeout=GRACE)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        self._scheduler.shutdown(wait=False)
+        log.info("stopped")

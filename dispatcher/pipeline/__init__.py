@@ -1,0 +1,23 @@
+"""The only place where the stages meet. Four steps with rows between them:
+
+     sources ─▶ articles ─▶ topics ─▶ [article, match] ─▶ schedule ─▶ digest ─▶ [digest, delivery] ─▶ delivery ─▶ reader
+      fetch      clean       match                         who is due   compose                        smtp        │
+                                                                                                                outcome
+                                                                                                                   ▼
+               pause, suppress ◀──────── [subscriber, suppression] ◀────────── feedback ◀───────────────── [event]
+
+     ingest ═══════════════════════▶ plan ═══════════════════════════▶ send ═══════════▶ settle      (prune: retention)
+
+A step is one async function `step(ctx, now) -> Report`: load → decide → act → save, in short transactions. It is
+idempotent, resumable and safe in N copies. One step = one function = one CLI command = one tick of the daemon.
+
+    context     what every step is given: settings, database, the doors to the outside
+    declare     config → rows: what the operator wrote becomes sources, topics and readers
+    enrolment   people: follow, change, pause, leave; keeps their schedules true
+    ingest      due sources → articles with their matches
+    plan        due readers → digests and deliveries
+    send        claimed deliveries → the wire → outcomes (`ledger` commits them)
+    settle      events that came back → strikes, suppressions, departures
+    prune       what has outlived its retention
+    once        one pass through all of them
+"""

@@ -1,0 +1,159 @@
+"""What every step is given: the settings, the database, and the doors to the outside. The one reader of the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from dispatcher import clock, config
+from dispatcher.config import Checks, Settings
+from dispatcher.delivery.relay import Relay, Security
+from dispatcher.delivery.smtp import SmtpTransport
+from dispatcher.delivery.transport import Transport
+from dispatcher.digest.render import Templates, builtin_folder
+from dispatcher.errors import BusyError, StoreError
+from dispatcher.model.outbound import Newsletter
+from dispatcher.schedule import cadence
+from dispatcher.sources.http import Fetcher
+from dispatcher.store import Store, instances, newsletters, outbox, schema
+from dispatcher.store.instances import Lock
+from dispatcher.store.keys import key
+from dispatcher.topics import parser
+from dispatcher.topics.index import Index
+
+
+@dataclass(slots=True)
+class Context:
+    """Everything a step may use. `index`, `queries` and `index_version` are the topic index in memory."""
+
+    settings: Settings
+    store: Store
+    newsletter: Newsletter
+    fetcher: Fetcher
+    templates: Templates
+    transport: Transport
+    site_key: bytes
+    address_key: bytes
+    instance: Lock
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    index: Index = field(default_factory=Index)
+    queries: dict[int, tuple[str, str]] = field(default_factory=dict)
+    index_version: int = -1
+    fingerprints: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def mail_domain(self) -> str:
+        """The domain that our Message-IDs are made in: the sender's."""
+        return self.settings.mail.sender_address.rpartition("@")[2]
+
+    async def apply(self, settings: Settings) -> None:
+        """Put new settings in force. Another database needs a restart; what is being sent goes out the old way."""
+        if settings.database_url != self.settings.database_url:
+            raise StoreError("database.url has changed: that needs a restart")
+        templates, before = open_templates(settings), self.transport
+        if isinstance(before, SmtpTransport) and settings.smtp != self.settings.smtp:
+            self.transport = SmtpTransport(_relay(settings))
+            await before.close()
+        async with self.store.write() as tx:
+            self.newsletter = await newsletters.keep(tx, default_newsletter(settings))
+        self.settings, self.templates = settings, templates
+
+
+def load_settings(path: Path | None = None, env: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings, queries and cadences checked. ConfigError names every problem at once."""
+    return config.load(path, env=env, checks=Checks(cadence=cadence.parse, query=parser.parse))
+
+
+@asynccontextmanager
+async def open_store(settings: Settings, now: datetime) -> AsyncIterator[Store]:
+    """The database with its schema in order, and nothing else."""
+    store = Store(settings.database_url)
+    try:
+        await schema.prepare(store, now)
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def open_context(
+    settings: Settings, *, role: str = "command", now: datetime | None = None, transport: Transport | None = None,
+    alone: bool = False,
+) -> AsyncIterator[Context]:  # fmt: skip
+    """Open everything a step needs, and close it again. `alone` refuses (BusyError) while a daemon is running."""
+    now = now or clock.now()
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings, now))
+        if alone and (daemon := await instances.living_daemon(store)):
+            raise BusyError(
+                f"a daemon (pid {daemon.pid} on {daemon.host}) is using this database; stop it first, "
+                "or try schedules out with `dispatcher plan --dry-run --at TIME`"
+            )
+        async with store.write() as tx:
+            newsletter = await newsletters.keep(tx, default_newsletter(settings))
+            site_key, address_key = await key(tx, "site"), await key(tx, "suppression")
+        if secret := settings.site.secret.get_secret_value():
+            site_key = secret.encode()
+        fetcher = await stack.enter_async_context(Fetcher(settings.user_agent))
+        chosen = transport or SmtpTransport(_relay(settings))
+        stack.push_async_callback(chosen.close)
+        lock = await instances.register(store, role, now)
+        stack.push_async_callback(_leave, store, lock, settings)
+        yield Context(
+            settings=settings,
+            store=store,
+            newsletter=newsletter,
+            fetcher=fetcher,
+            templates=open_templates(settings),
+            transport=chosen,
+            site_key=site_key,
+            address_key=address_key,
+            instance=lock,
+        )
+
+
+async def _leave(store: Store, lock: Lock, settings: Settings) -> None:
+    """Give back what we still hold, so that nobody has to wait for our lease to lapse, and strike ourselves out."""
+    hold = settings.send.on_uncertain == "hold"
+    async with store.write() as tx:
+        await outbox.recover(tx, clock.now(), dead=[lock.instance_id], hold_uncertain=hold)
+    await instances.leave(store, lock)
+
+
+def open_templates(settings: Settings) -> Templates:
+    """The operator's templates over ours."""
+    return Templates([settings.resolve(settings.templates.folder), builtin_folder()])
+
+
+def default_newsletter(settings: Settings) -> Newsletter:
+    """The one newsletter that `[site]` and `[mail]` make."""
+    site, mail = settings.site, settings.mail
+    return Newsletter(
+        slug="default",
+        name=site.name,
+        sender=mail.sender,
+        reply_to=mail.reply_to,
+        list_id=mail.list_label,
+        url=site.url,
+        language=site.language,
+        postal_address=site.postal_address,
+    )
+
+
+def _relay(settings: Settings) -> Relay:
+    entry = settings.smtp[0]
+    return Relay(
+        host=entry.host,
+        port=entry.port,
+        security=Security(entry.security),
+        username=entry.username,
+        password=entry.password.get_secret_value(),
+        max_connections=entry.max_connections,
+        name=entry.name,
+        timeout=entry.timeout.total_seconds(),
+    )

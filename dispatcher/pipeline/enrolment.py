@@ -1,0 +1,215 @@
+"""People: who follows what, how often, and who has left. Keeps every reader's schedules true to it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from dispatcher.model.audience import Schedule, Subscriber, Subscription
+from dispatcher.model.content import Topic
+from dispatcher.model.values import (
+    Channel,
+    Origin,
+    PausedBy,
+    SubscriberStatus,
+    SubscriptionStatus,
+    SuppressionReason,
+    SuppressionScope,
+)
+from dispatcher.schedule import cadence as cadences
+from dispatcher.schedule.select import Following, owed_from
+from dispatcher.store import Transaction, outbox, subscribers, suppressions
+from dispatcher.store.engine import counter
+from dispatcher.store.keys import address_hash
+
+
+async def barred(tx: Transaction, key: bytes, email: str, newsletter_id: int) -> SuppressionReason | None:
+    """Why this address may not be enrolled without a new consent of its own; None if it may."""
+    hashed = address_hash(key, email)
+    for suppression in (await suppressions.of(tx, [hashed])).get(hashed, ()):
+        if suppression.scope == SuppressionScope.ADDRESS or suppression.newsletter_id == newsletter_id:
+            return suppression.reason
+    return None
+
+
+async def enrol(tx: Transaction, key: bytes, subscriber: Subscriber) -> Subscriber:
+    """Store a new person, reachable by e-mail. The caller has checked that nothing bars the address."""
+    await subscribers.insert(tx, subscriber, address_hash(key, subscriber.email))
+    return subscriber
+
+
+async def follow(
+    tx: Transaction, reader: Subscriber, topic: Topic, cadence: str, *, origin: Origin, now: datetime,
+    looks_back: bool = True,
+) -> bool:  # fmt: skip
+    """Have a reader follow a topic at a cadence, or change the cadence. True if anything changed.
+
+    A new subscription takes one period of its cadence back, an instant one (or `looks_back` off) nothing. A changed
+    one keeps its read position, and what it had not read still counts. Call `reschedule` afterwards.
+    """
+    assert reader.id is not None and topic.id is not None
+    canonical = str(cadences.parse(cadence))
+    mine = (await subscribers.subscriptions(tx, [reader.id])).get(reader.id, [])
+    found = next((s for s in mine if s.topic_id == topic.id and s.channel == Channel.EMAIL), None)
+    if found is None:
+        await subscribers.add_subscription(
+            tx, await _new(tx, reader.id, topic.id, canonical, origin, now, looks_back=looks_back)
+        )
+        return True
+    if found.status == SubscriptionStatus.ENDED:
+        fresh = await _new(tx, reader.id, topic.id, canonical, origin, now, looks_back=looks_back)
+        renewed = {name: getattr(fresh, name) for name in ("cadence", "status", "floor_at", "created_at", "origin")}
+        # what it read before it ended stays read
+        await subscribers.write_subscription(tx, found.id or 0, **renewed, paused_by=None, owed_from_at=None)
+        return True
+    return await _change(tx, reader, found, canonical, now)
+
+
+async def _new(
+    tx: Transaction, reader_id: int, topic_id: int, cadence: str, origin: Origin, now: datetime, *, looks_back: bool
+) -> Subscription:
+    blind = cadence == "instant" or not looks_back
+    return Subscription(
+        subscriber_id=reader_id,
+        topic_id=topic_id,
+        cadence=cadence,
+        origin=origin,
+        release=await counter(tx, "release") if blind else 0,
+        floor_at=now if blind else None,
+        created_at=now,
+    )
+
+
+async def _change(tx: Transaction, reader: Subscriber, found: Subscription, cadence: str, now: datetime) -> bool:
+    changes: dict[str, Any] = {}
+    if found.status == SubscriptionStatus.PAUSED and found.paused_by == PausedBy.CONFIG:
+        changes |= {"status": SubscriptionStatus.ACTIVE, "paused_by": None}
+    if cadence != found.cadence:
+        owed = owed_from(following(found, "", 0), now, reader.timezone)
+        changes |= {"cadence": cadence, "owed_from_at": owed, "look_at": now if cadence == "instant" else None}
+    if changes:
+        await subscribers.write_subscription(tx, found.id or 0, **changes)
+    return bool(changes)
+
+
+def following(subscription: Subscription, label: str, query_id: int) -> Following:
+    """A subscription as planning sees it."""
+    return Following(
+        subscription_id=subscription.id or 0,
+        label=label,
+        query_id=query_id,
+        channel=subscription.channel,
+        cadence=cadences.parse(subscription.cadence),
+        release=subscription.release,
+        created_at=subscription.created_at,
+        read_at=subscription.read_at,
+        floor_at=subscription.floor_at,
+        owed_from_at=subscription.owed_from_at,
+        look_at=subscription.look_at,
+    )
+
+
+async def unfollow(tx: Transaction, subscription: Subscription, by: PausedBy) -> None:
+    """Pause one subscription. Call `reschedule` afterwards."""
+    await subscribers.write_subscription(tx, subscription.id or 0, status=SubscriptionStatus.PAUSED, paused_by=by)
+
+
+async def reschedule(tx: Transaction, reader: Subscriber, newsletter_id: int, now: datetime) -> None:
+    """Make a reader's schedules say what their subscriptions and zone now ask for.
+
+    A schedule that nobody needs goes dormant and keeps its last slot, so that a change of zone or cadence never
+    brings two digests of one label within half its period.
+    """
+    assert reader.id is not None
+    mine = (await subscribers.subscriptions(tx, [reader.id])).get(reader.id, [])
+    active = [s for s in mine if s.status == SubscriptionStatus.ACTIVE and s.cadence != "instant"]
+    wanted = {(s.channel, s.cadence) for s in active} if reader.status == SubscriberStatus.ACTIVE else set()
+    rows = (await subscribers.schedules(tx, [reader.id])).get(reader.id, [])
+    for row in rows:
+        if (row.channel, row.cadence) not in wanted and row.next_due_at is not None:
+            await subscribers.write_schedule(tx, row.id or 0, next_due_at=None)
+    for channel, cadence in sorted(wanted):
+        await _keep_schedule(tx, reader, rows, channel, cadence, newsletter_id, now)
+
+
+async def _keep_schedule(
+    tx: Transaction, reader: Subscriber, rows: list[Schedule], channel: Channel, text: str, newsletter_id: int,
+    now: datetime,
+) -> None:  # fmt: skip
+    row = next((r for r in rows if (r.channel, r.cadence) == (channel, text)), None)
+    if row is not None and row.next_due_at is not None and row.timezone == reader.timezone:
+        return
+    cadence = cadences.parse(text)
+    alike = [r for r in rows if r.channel == channel and r.label == cadence.label and r.last_due_at]
+    last = max(alike, key=lambda r: r.last_due_at or now, default=None)
+    due = cadences.next_after_change(
+        cadence, now, reader.timezone, last.last_due_at if last else None, last.timezone if last else reader.timezone
+    )
+    if row is not None:
+        await subscribers.write_schedule(tx, row.id or 0, next_due_at=due, timezone=reader.timezone)
+        return
+    fresh = Schedule(
+        subscriber_id=reader.id or 0,
+        channel=channel,
+        newsletter_id=newsletter_id,
+        cadence=text,
+        label=cadence.label,
+        timezone=reader.timezone,
+        next_due_at=due,
+        last_due_at=last.last_due_at if last else None,
+    )
+    await subscribers.add_schedule(tx, fresh)
+
+
+async def pause(tx: Transaction, reader: Subscriber, by: PausedBy, newsletter_id: int, now: datetime) -> bool:
+    """Stop sending to a person until somebody resumes them. False if they are not active."""
+    if reader.status != SubscriberStatus.ACTIVE:
+        return False
+    reader.status, reader.paused_by = SubscriberStatus.PAUSED, by
+    await subscribers.write(tx, reader.id or 0, status=reader.status, paused_by=by)
+    await reschedule(tx, reader, newsletter_id, now)
+    await outbox.suppress(tx, now, subscriber_id=reader.id)
+    return True
+
+
+async def resume(tx: Transaction, reader: Subscriber, newsletter_id: int, now: datetime) -> bool:
+    """Send again to a person who was paused. False if they were not: whoever left comes back only by themselves."""
+    if reader.status != SubscriberStatus.PAUSED:
+        return False
+    reader.status, reader.paused_by = SubscriberStatus.ACTIVE, None
+    await subscribers.write(tx, reader.id or 0, status=reader.status, paused_by=None)
+    await reschedule(tx, reader, newsletter_id, now)
+    return True
+
+
+async def leave(tx: Transaction, key: bytes, reader: Subscriber, newsletter_id: int, now: datetime) -> None:
+    """A person unsubscribes: nothing more under this newsletter, effective when this transaction commits."""
+    assert reader.id is not None
+    hashed = address_hash(key, reader.email)
+    reason = SuppressionReason.UNSUBSCRIBED
+    await suppressions.add(tx, hashed, reason, now, address=reader.email, newsletter_id=newsletter_id)
+    reader.status = SubscriberStatus.UNSUBSCRIBED
+    await subscribers.write(tx, reader.id, status=reader.status)
+    await subscribers.end_subscriptions(tx, reader.id)
+    await reschedule(tx, reader, newsletter_id, now)
+    await outbox.suppress(tx, now, subscriber_id=reader.id)
+
+
+async def rejoin(tx: Transaction, key: bytes, reader: Subscriber, newsletter_id: int, consent: dict[str, Any]) -> None:
+    """Somebody who left comes back, with proof of a new consent. Bounces and complaints are not lifted by it."""
+    await suppressions.lift(tx, address_hash(key, reader.email), newsletter_id)
+    reader.status, reader.paused_by, reader.consent = SubscriberStatus.ACTIVE, None, consent
+    await subscribers.write(tx, reader.id or 0, status=reader.status, paused_by=None, consent=consent)
+
+
+async def erase(tx: Transaction, key: bytes, reader: Subscriber, newsletter_id: int, now: datetime) -> None:
+    """Forget a person. What stays is a keyed hash that keeps us from ever writing to the address again."""
+    assert reader.id is not None
+    hashed = address_hash(key, reader.email)
+    await leave(tx, key, reader, newsletter_id, now)
+    await suppressions.add(tx, hashed, SuppressionReason.ERASED, now)
+    await suppressions.forget_address(tx, hashed)
+    await outbox.forget_recipient(tx, reader.id)
+    await subscribers.erase(tx, reader.id)
+    gone = {"email": "", "name": "", "consent": {}, "chosen": [], "status": SubscriberStatus.ERASED}
+    await subscribers.write(tx, reader.id, **gone)

@@ -1,0 +1,112 @@
+"""The ledger: outcomes, committed together but never late.
+
+    many senders ──▶ commit(entry) ──▶ [ everything that waits ] ──▶ one transaction ──▶ each sender goes on
+
+A sender takes its next message only when the outcome of the last one is on disk, so that a crash repeats at most the
+messages in flight (one per connection). Outcomes that arrive while a commit is under way share the next one. When the
+database refuses (locked, disk full), the ledger tries again until it gives in: sending pauses by itself, nothing is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from dispatcher.errors import StoreError
+from dispatcher.model.values import EventType, SuppressionReason
+from dispatcher.observability.logs import logger
+from dispatcher.store import Store, Transaction, events, outbox, subscribers, suppressions
+from dispatcher.store.outbox import Verdict
+
+log = logger("ledger")
+
+PAUSE = 1.0  # seconds between tries when the database refuses
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """What a refusal means for its address: suppressed at once (`is_final`), or one strike for settle to count."""
+
+    address: str
+    address_hash: str
+    subscriber_id: int | None
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One outcome to be written, and what it leads to."""
+
+    verdict: Verdict
+    at: datetime
+    strike: Strike | None = None
+
+
+class Ledger:
+    """Group commit of outcomes for one process."""
+
+    def __init__(self, store: Store, instance_id: int) -> None:
+        self._store, self._instance_id = store, instance_id
+        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._writing = asyncio.Lock()
+
+    async def commit(self, verdict: Verdict, at: datetime, strike: Strike | None = None) -> None:
+        """Return when the outcome is on disk."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((Entry(verdict, at, strike), done))
+        async with self._writing:
+            if not done.done():  # else the one before us took ours along
+                await self._flush()
+
+    async def _flush(self) -> None:
+        batch, self._waiting = self._waiting, []
+        try:
+            await self._persist([entry for entry, _ in batch])
+        except BaseException as error:
+            for _, done in batch:
+                done.cancel() if isinstance(error, asyncio.CancelledError) else done.set_exception(error)
+            raise
+        for _, done in batch:
+            done.set_result(None)
+
+    async def _persist(self, entries: list[Entry]) -> None:
+        """Write until it is written: the database may be locked, or the disk full, for as long as it takes."""
+        refused = False
+        while True:
+            try:
+                await self._write(entries)
+                break
+            except StoreError as error:
+                if not refused:
+                    log.error("outcomes cannot be saved; sending pauses until they can", reason=str(error))
+                refused = True
+                await asyncio.sleep(PAUSE)
+        if refused:
+            log.info("outcomes are saved again; sending goes on", outcomes=len(entries))
+
+    async def _write(self, entries: list[Entry]) -> None:
+        async with self._store.write() as tx:
+            await outbox.settle_outcomes(tx, self._instance_id, [entry.verdict for entry in entries], entries[-1].at)
+            arrived = [e.verdict.delivery_id for e in entries if e.verdict.status == outbox.Status.SENT]
+            await subscribers.forgive(tx, arrived)
+            for entry in entries:
+                if entry.strike is not None:
+                    await _strike(tx, entry, entry.strike)
+
+
+async def _strike(tx: Transaction, entry: Entry, strike: Strike) -> None:
+    """Write the suppression, which config never lifts, and the event."""
+    if strike.is_final:
+        reason = SuppressionReason.BOUNCED
+        await suppressions.add(tx, strike.address_hash, reason, entry.at, address=strike.address)
+    verdict = entry.verdict
+    row = {
+        "type": EventType.HARD_BOUNCE if strike.is_final else EventType.SOFT_BOUNCE,
+        "subscriber_id": strike.subscriber_id,
+        "delivery_id": verdict.delivery_id,
+        "raw": {"code": verdict.code, "enhanced": verdict.enhanced, "text": verdict.text},
+        "at": entry.at,
+        "applied_at": entry.at if strike.is_final else None,
+    }
+    await events.record(tx, [row])

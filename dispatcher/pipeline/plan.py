@@ -1,0 +1,334 @@
+"""Step 2, plan: due readers → digests and deliveries.
+
+    expire ▷ wake instant ▷ due readers ▷ lock ▷ load ▷ decide (pure: schedule.select) ▷ save
+
+A reader is planned in one transaction, all that is due together, so that two daemons cannot each send the same
+story. Nothing new: nothing sent, and the schedule moves on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from dispatcher.digest import compose
+from dispatcher.digest.headers import message_id
+from dispatcher.model.audience import Endpoint, Schedule, Subscriber, Subscription
+from dispatcher.model.content import Candidate, Topic
+from dispatcher.model.values import Channel, DeliveryKind, DeliveryStatus, SubscriptionStatus
+from dispatcher.observability.logs import logger
+from dispatcher.outbox.priority import lifetime_of, priority_of
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.enrolment import following, reschedule
+from dispatcher.schedule import cadence as cadences
+from dispatcher.schedule.select import Due, Plan, Planned, Policy, Reader, decide, earliest_look, slots
+from dispatcher.store import Transaction, outbox, planning, subscribers, topics
+from dispatcher.store.engine import counter, move_counter
+
+log = logger("plan")
+
+BATCH = 500  # readers in one transaction
+CLUSTER_WINDOW = timedelta(days=3)  # how much older than its newest article a story may be
+POISON = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class PlanReport:
+    """What a plan did. `previews` is filled by a dry run only: subscriber id → what they would get."""
+
+    readers: int = 0
+    digests: int = 0
+    deliveries: int = 0
+    failed: int = 0
+    previews: dict[int, Plan] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything that planning some readers needs, loaded in a handful of queries."""
+
+    readers: Mapping[int, Reader]
+    subscribers: Mapping[int, Subscriber]
+    endpoints: Mapping[int, Sequence[Endpoint]]
+    candidates: Mapping[int, Sequence[Candidate]]
+    taken: Mapping[int, frozenset[str]]
+    release: int
+
+
+async def plan(ctx: Context, now: datetime, *, dry_run: bool = False) -> PlanReport:
+    """Plan every reader who is due. A dry run changes nothing and reports what would be sent."""
+    report = PlanReport()
+    if not dry_run:
+        async with ctx.store.write() as tx:
+            await outbox.expire(tx, now)  # what never arrived folds into what is planned now
+        await _wake_instant(ctx, now)
+    last = 0
+    while not ctx.stopping.is_set():
+        async with ctx.store.read() as tx:
+            ids = await planning.due_readers(tx, now, after_id=last, limit=BATCH)
+        if not ids:
+            break
+        last = ids[-1]
+        if dry_run:
+            async with ctx.store.read() as tx:
+                await _preview(ctx, tx, ids, now, report)
+        else:
+            async with ctx.store.write() as tx:
+                await _plan_batch(ctx, tx, ids, now, report)
+    return report
+
+
+async def _wake_instant(ctx: Context, now: datetime) -> None:
+    """Have the instant subscriptions looked at that new matches concern; the cursor moves in the same transaction."""
+    async with ctx.store.read() as tx:
+        idle = await counter(tx, "instant") == await counter(tx, "release")
+    if idle:
+        return
+    async with ctx.store.write() as tx:
+        before, upto = await counter(tx, "instant"), await counter(tx, "release")
+        if await move_counter(tx, "instant", before, upto):
+            await planning.wake_instant(tx, now, before, upto)
+
+
+async def _preview(ctx: Context, tx: Transaction, ids: Sequence[int], now: datetime, report: PlanReport) -> None:
+    batch = await load(ctx, tx, list((await subscribers.by_ids(tx, ids)).values()), now)
+    for reader_id, reader in batch.readers.items():
+        report.previews[reader_id] = decide(reader, batch.candidates, now, policy(ctx), batch.taken[reader_id])
+        report.readers += 1
+
+
+async def _plan_batch(ctx: Context, tx: Transaction, ids: Sequence[int], now: datetime, report: PlanReport) -> None:
+    people = await planning.lock_readers(tx, ids)
+    batch = await load(ctx, tx, await _in_their_zone(ctx, tx, people, now), now)
+    plans: dict[int, Plan] = {}
+    for reader_id, reader in batch.readers.items():
+        try:
+            plans[reader_id] = decide(reader, batch.candidates, now, policy(ctx), batch.taken[reader_id])
+        except Exception:
+            log.exception("a reader could not be planned and was set aside", subscriber_id=reader_id)
+            await planning.push_ahead(tx, reader_id, now + POISON)
+            report.failed += 1
+    await _save(ctx, tx, batch, plans, now, report)
+
+
+async def _in_their_zone(
+    ctx: Context, tx: Transaction, people: Sequence[Subscriber], now: datetime
+) -> list[Subscriber]:
+    """Readers whose schedules were reckoned in another zone than theirs are rescheduled before they are planned."""
+    rows = await subscribers.schedules(tx, [person.id or 0 for person in people])
+    for person in people:
+        if any(row.next_due_at and row.timezone != person.timezone for row in rows.get(person.id or 0, ())):
+            await reschedule(tx, person, ctx.newsletter.id or 0, now)
+    return list(people)
+
+
+async def load(ctx: Context, tx: Transaction, people: Sequence[Subscriber], now: datetime) -> Batch:
+    """Load what these readers follow, what is due, what they have had, and the matches they might get."""
+    ids = [person.id or 0 for person in people]
+    followed = await subscribers.subscriptions(tx, ids)
+    schedules = await subscribers.schedules(tx, ids)
+    endpoints = await subscribers.endpoints(tx, ids)
+    known = await topics.by_ids(tx, [s.topic_id for mine in followed.values() for s in mine])
+    readers = {
+        person.id or 0: _reader(person, followed.get(person.id or 0, ()), known, schedules.get(person.id or 0, ()), now)
+        for person in people
+    }
+    release = await counter(tx, "release")
+    since = min((earliest_look(reader, now) for reader in readers.values()), default=now)
+    told, items = await planning.digests_of(tx, ids, since - CLUSTER_WINDOW)
+    readers = _with_history(readers, told, items)
+    return Batch(
+        readers=readers,
+        subscribers={person.id or 0: person for person in people},
+        endpoints=endpoints,
+        candidates=await _candidates(tx, list(readers.values()), release, since),
+        taken=await _taken(ctx, tx, readers, endpoints, now),
+        release=release,
+    )
+
+
+def _reader(
+    person: Subscriber, subscriptions: Sequence[Subscription], known: Mapping[int, Topic],
+    schedules: Sequence[Schedule], now: datetime,
+) -> Reader:  # fmt: skip
+    active = [
+        following(s, known[s.topic_id].name, known[s.topic_id].query_id)
+        for s in subscriptions
+        if s.status == SubscriptionStatus.ACTIVE and s.topic_id in known and not known[s.topic_id].is_paused
+    ]
+    dues = [
+        Due(row.id or 0, row.channel, cadences.parse(row.cadence), row.next_due_at)
+        for row in schedules
+        if row.next_due_at is not None and row.next_due_at <= now
+    ]
+    return Reader(person.id or 0, person.timezone, active if planning.is_readable(person) else (), dues)
+
+
+def _with_history(
+    readers: Mapping[int, Reader], told: Sequence[Any], items: Mapping[int, Sequence[Any]]
+) -> dict[int, Reader]:
+    """Add the stories each reader has had, and the articles of digests that expired on their way."""
+    had: dict[int, dict[Channel, set[int]]] = {}
+    returned: dict[int, set[int]] = {}
+    for row in told:
+        content = items.get(row.digest_id, ())
+        if row.status == DeliveryStatus.EXPIRED:
+            returned.setdefault(row.subscriber_id, set()).update(item[0] for item in content)
+        else:
+            clusters = had.setdefault(row.subscriber_id, {}).setdefault(row.channel, set())
+            clusters.update(item[2] for item in content)
+    return {
+        i: replace(
+            reader,
+            had={channel: frozenset(clusters) for channel, clusters in had.get(i, {}).items()},
+            returned=frozenset(returned.get(i, ())),
+        )
+        for i, reader in readers.items()
+    }
+
+
+async def _candidates(
+    tx: Transaction, readers: Sequence[Reader], release: int, since: datetime
+) -> dict[int, list[Candidate]]:
+    """The unread matches of every query that is due, and those of articles that come back."""
+    due = [f for reader in readers for f in reader.followings if f.cadence.is_instant or _is_due(reader, f.cadence)]
+    queries = {f.query_id for f in due}
+    after = min((f.release for f in due), default=release)
+    found = await planning.candidates(tx, queries, after=after, upto=release, seen_from=since)
+    returned = sorted({article_id for reader in readers for article_id in reader.returned})
+    for query_id, some in (await planning.candidates_of(tx, queries, returned)).items():
+        known = {candidate.article_id for candidate in found.setdefault(query_id, [])}
+        found[query_id] += [candidate for candidate in some if candidate.article_id not in known]
+    return found
+
+
+def _is_due(reader: Reader, cadence: cadences.Cadence) -> bool:
+    return any(due.cadence == cadence for due in reader.dues)
+
+
+async def _taken(
+    ctx: Context, tx: Transaction, readers: Mapping[int, Reader], endpoints: Mapping[int, Sequence[Endpoint]],
+    now: datetime,
+) -> dict[int, frozenset[str]]:  # fmt: skip
+    """The due slots of each reader that already have a delivery."""
+    keys = {
+        key_of(ctx, DeliveryKind.DIGEST, endpoint, slot): (reader_id, slot)
+        for reader_id, reader in readers.items()
+        for slot in slots(reader, now)
+        for endpoint in endpoints.get(reader_id, ())
+    }
+    taken: dict[int, set[str]] = {reader_id: set() for reader_id in readers}
+    for key in await planning.taken_keys(tx, list(keys)):
+        reader_id, slot = keys[key]
+        taken[reader_id].add(slot)
+    return {reader_id: frozenset(mine) for reader_id, mine in taken.items()}
+
+
+async def _save(
+    ctx: Context, tx: Transaction, batch: Batch, plans: Mapping[int, Plan], now: datetime, report: PlanReport
+) -> None:
+    digests: dict[str, dict[str, Any]] = {}
+    deliveries: list[tuple[str, dict[str, Any]]] = []
+    for reader_id, made in plans.items():
+        for planned in made.planned:
+            person = batch.subscribers[reader_id]
+            row = digest_row(ctx, person, planned, now)
+            digests[row["key"]] = row
+            for endpoint in batch.endpoints.get(reader_id, ()):
+                if endpoint.channel == planned.channel:
+                    deliveries.append((row["key"], delivery_row(ctx, person, endpoint, planned, now)))
+    ids = await planning.save_digests(tx, digests)
+    report.deliveries += await planning.save_deliveries(tx, [{**row, "digest_id": ids[key]} for key, row in deliveries])
+    report.digests += len(digests)
+    report.readers += len(plans)
+    await _advance(tx, plans, batch.release)
+
+
+async def _advance(tx: Transaction, plans: Mapping[int, Plan], release: int) -> None:
+    read = [
+        {"subscription_id": f.subscription_id, "upto": release, "at": at, "looked": f.look_at}
+        for made in plans.values()
+        for f, at in made.read
+    ]
+    moved = [
+        {"schedule_id": due.schedule_id, "next_due": next_due, "last_due": last_due}
+        for made in plans.values()
+        for due, next_due, last_due in made.moved
+    ]
+    await planning.advance_subscriptions(tx, read)
+    await planning.advance_schedules(tx, moved)
+
+
+def policy(ctx: Context) -> Policy:
+    """The operator's choices, as planning wants them."""
+    chosen = ctx.settings.digest
+    return Policy(max_articles=chosen.max_articles, newest_first=chosen.order == "newest")
+
+
+def digest_row(ctx: Context, person: Subscriber, planned: Planned, now: datetime) -> dict[str, Any]:
+    """The digest that a planned message shows; the same for every reader who would see the same."""
+    items: list[compose.Item] = [
+        (p.candidate.article_id, p.candidate.version, p.candidate.cluster_id, p.label, p.others) for p in planned.picks
+    ]
+    is_story = planned.cadence.is_instant and len(items) == 1
+    return compose.identity(
+        items,
+        newsletter_id=ctx.newsletter.id or 0,
+        kind=DeliveryKind.ALERT if is_story else DeliveryKind.DIGEST,
+        locale=person.locale,
+        zone=person.timezone,
+        cadence=str(planned.cadence),
+        slot_at=planned.slot_at,
+        more=planned.more,
+        look=f"{ctx.templates.version}:{ctx.settings.digest.summary_length}",
+        now=now,
+    )
+
+
+def key_of(ctx: Context, kind: DeliveryKind, endpoint: Endpoint, slot: str) -> str:
+    """The idempotency key of a delivery: what it is, never when it was tried."""
+    return f"{kind}:{ctx.newsletter.id}:{endpoint.subscriber_id}:{endpoint.channel}:{endpoint.id}:{slot}"
+
+
+def delivery_row(
+    ctx: Context, person: Subscriber, endpoint: Endpoint, planned: Planned, now: datetime
+) -> dict[str, Any]:
+    """The outbox row of a planned message to one endpoint."""
+    instant = planned.cadence.is_instant
+    kind = DeliveryKind.ALERT if instant else DeliveryKind.DIGEST
+    key = key_of(ctx, kind, endpoint, planned.slot)
+    lifetime = lifetime_of(kind) if instant else cadences.expiry(planned.cadence)
+    return {
+        "key": key,
+        "kind": kind,
+        "priority": priority_of(kind),
+        "status": DeliveryStatus.QUEUED,
+        "newsletter_id": ctx.newsletter.id,
+        "subscriber_id": person.id,
+        "endpoint_id": endpoint.id,
+        "channel": endpoint.channel,
+        "recipient": endpoint.address,
+        "address_hash": endpoint.address_hash,
+        "personal": {
+            "name": person.name,
+            "email": endpoint.address,
+            "topics": list(planned.labels),
+            "cadence": str(planned.cadence),
+        },
+        "slot_at": planned.slot_at,
+        "due_at": now if instant else now + _spread(key, ctx.settings.schedule.send_spread),
+        "expires_at": planned.slot_at + lifetime,
+        "created_at": now,
+        "message_id": message_id(key, ctx.site_key, ctx.mail_domain),
+        "attempts": 0,
+        "code": 0,
+        "reason": "",
+    }
+
+
+def _spread(key: str, width: timedelta) -> timedelta:
+    """Where in the spread a delivery falls: the same for the same delivery, even over many."""
+    return width * (int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) / 2**32)

@@ -1,0 +1,65 @@
+"""Step 4, settle: events that came back → decided (pure: feedback.decide) → applied, each exactly once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dispatcher.feedback.decide import Action, decide
+from dispatcher.model.feedback import Event
+from dispatcher.model.values import SuppressionReason
+from dispatcher.observability.logs import logger
+from dispatcher.pipeline import enrolment
+from dispatcher.pipeline.context import Context
+from dispatcher.store import Transaction, events, outbox, subscribers, suppressions
+from dispatcher.store.keys import address_hash
+
+log = logger("settle")
+
+
+@dataclass(slots=True)
+class SettleReport:
+    """What a settle did."""
+
+    events: int = 0
+    suppressed: int = 0
+    unsubscribed: int = 0
+
+
+async def settle(ctx: Context, now: datetime) -> SettleReport:
+    """Apply what came back since the last time. An event that cannot be applied is logged and set aside, once."""
+    report = SettleReport()
+    while not ctx.stopping.is_set():
+        async with ctx.store.read() as tx:
+            waiting = await events.unapplied(tx)
+        if not waiting:
+            return report
+        for event in waiting:
+            try:
+                async with ctx.store.write() as tx:
+                    await _apply(ctx, tx, event, now, report)
+            except Exception:
+                log.exception("an event could not be applied and was set aside", event_id=event.id)
+                async with ctx.store.write() as tx:
+                    await events.mark_applied(tx, event.id or 0, now)
+    return report
+
+
+async def _apply(ctx: Context, tx: Transaction, event: Event, now: datetime, report: SettleReport) -> None:
+    if not await events.mark_applied(tx, event.id or 0, now):
+        return
+    report.events += 1
+    reader = (await subscribers.by_ids(tx, [event.subscriber_id or 0])).get(event.subscriber_id or 0)
+    if reader is None or not reader.email:
+        return
+    action = decide(event.type, soft_bounces=reader.soft_bounces + 1)
+    if action is Action.UNSUBSCRIBE:
+        await enrolment.leave(tx, ctx.address_key, reader, ctx.newsletter.id or 0, now)
+        report.unsubscribed += 1
+    elif action is Action.STRIKE:
+        await subscribers.strike(tx, reader.id or 0)
+    else:
+        reason = SuppressionReason.COMPLAINED if action is Action.SUPPRESS_COMPLAINT else SuppressionReason.BOUNCED
+        hashed = address_hash(ctx.address_key, reader.email)
+        report.suppressed += await suppressions.add(tx, hashed, reason, now, address=reader.email)
+        await outbox.suppress(tx, now, subscriber_id=reader.id)

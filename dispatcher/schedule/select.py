@@ -1,0 +1,265 @@
+"""Who gets what: one reader's due digests and alerts, decided from rows and `now`, and nothing else.
+
+The rules (design.md, "Points that decide correctness"):
+
+- a subscription reads matches by their `release`; what it has read it never reads again;
+- a story (cluster) goes to a reader once per channel, in the shortest cadence that has it;
+- a first digest looks back one period; later ones take matches up to two periods old, so that a skipped or
+  expired slot folds into the next one and no further;
+- articles of a source's first poll count only if published within one period, and never at once;
+- a slot that is too late to be of use is skipped, and the schedule moves on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from dispatcher.model.content import Candidate
+from dispatcher.model.values import Channel
+from dispatcher.schedule import cadence as cadences
+from dispatcher.schedule.cadence import Cadence
+
+INSTANT_LOOKBACK = timedelta(hours=12)  # what an alert's expiry is: an older match is no longer news
+MOST_ALERTS = 5  # more stories than this at once become one digest
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """One subscription as planning sees it."""
+
+    subscription_id: int
+    label: str
+    query_id: int
+    channel: Channel
+    cadence: Cadence
+    release: int
+    created_at: datetime
+    read_at: datetime | None = None
+    floor_at: datetime | None = None
+    owed_from_at: datetime | None = None
+    look_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One schedule whose time has come."""
+
+    schedule_id: int
+    channel: Channel
+    cadence: Cadence
+    next_due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One reader with what they follow, what is due, and the stories they have had, by channel."""
+
+    subscriber_id: int
+    zone: str
+    followings: Sequence[Following]
+    dues: Sequence[Due]
+    had: Mapping[Channel, frozenset[int]] = field(default_factory=dict)
+    returned: frozenset[int] = frozenset()  # articles of digests that expired before they arrived
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One story chosen for a reader: the article, the topic it stands under, the others it matches too."""
+
+    candidate: Candidate
+    label: str
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One message to make: its picks in reading order, how many more the cap left out, and its slot."""
+
+    channel: Channel
+    cadence: Cadence
+    slot: str
+    slot_at: datetime
+    picks: tuple[Pick, ...]
+    more: int = 0
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be saved for one reader: messages, read positions and schedules."""
+
+    planned: tuple[Planned, ...] = ()
+    read: tuple[tuple[Following, datetime], ...] = ()
+    moved: tuple[tuple[Due, datetime, datetime], ...] = ()  # schedule, next due, last due
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's choices."""
+
+    max_articles: int = 20
+    newest_first: bool = True
+
+
+def earliest_look(reader: Reader, now: datetime) -> datetime:
+    """The oldest `seen_at` that any of this reader's due messages could take: how far back to load matches."""
+    floors = [_floor(f, _slot_at(due, reader.zone, now), reader.zone) for due, f in _due_pairs(reader)]
+    floors += [_instant_floor(f, now) for f in reader.followings if f.cadence.is_instant]
+    return min(floors, default=now)
+
+
+def decide(
+    reader: Reader, candidates: Mapping[int, Sequence[Candidate]], now: datetime, policy: Policy, taken: frozenset[str]
+) -> Plan:
+    """Everything that is due for one reader. `candidates` by query; `taken` are slots that already have a delivery."""
+    planned: list[Planned] = []
+    read: list[tuple[Following, datetime]] = []
+    moved: list[tuple[Due, datetime, datetime]] = []
+    had = {channel: set(clusters) for channel, clusters in reader.had.items()}
+
+    for channel in sorted({f.channel for f in reader.followings if f.cadence.is_instant}):
+        mine = [f for f in reader.followings if f.cadence.is_instant and f.channel == channel]
+        planned += _alerts(mine, candidates, reader, had.setdefault(channel, set()), now, policy)
+        read += [(f, now) for f in mine]
+
+    for due in sorted(reader.dues, key=lambda due: (_period(due, reader.zone, now), due.schedule_id)):
+        slot_at = _slot_at(due, reader.zone, now)
+        moved.append((due, cadences.next_due(due.cadence, max(now, slot_at), reader.zone), slot_at))
+        mine = [f for f in reader.followings if f.channel == due.channel and f.cadence == due.cadence]
+        slot = cadences.slot(due.cadence, slot_at, reader.zone)
+        if slot_at + cadences.expiry(due.cadence) <= now or slot in taken:
+            continue
+        planned += _digest(due, slot, slot_at, mine, candidates, reader, had.setdefault(due.channel, set()), policy)
+        read += [(f, slot_at) for f in mine]
+    return Plan(tuple(planned), tuple(read), tuple(moved))
+
+
+def slots(reader: Reader, now: datetime) -> list[str]:
+    """The slots that `decide` would fill: what to ask the outbox about first."""
+    return [cadences.slot(due.cadence, _slot_at(due, reader.zone, now), reader.zone) for due in reader.dues]
+
+
+def _alerts(
+    followings: Sequence[Following], candidates: Mapping[int, Sequence[Candidate]], reader: Reader, had: set[int],
+    now: datetime, policy: Policy,
+) -> list[Planned]:  # fmt: skip
+    """One message per story; more than MOST_ALERTS at once become one digest."""
+    admitted = [
+        (f, c)
+        for f in followings
+        for c in candidates.get(f.query_id, ())
+        if _is_unread(f, c, reader) and not _is_backlog(f, c) and c.seen_at >= _instant_floor(f, now)
+    ]
+    picks = _order(_pick(admitted, had), policy)
+    if not picks:
+        return []
+    cadence, channel = followings[0].cadence, followings[0].channel
+    labels = tuple(f.label for f in followings)
+    if len(picks) > MOST_ALERTS:
+        newest = max(pick.candidate.release for pick in picks)
+        return [_planned(channel, cadence, f"instant:{newest}", now, picks, labels, policy)]
+    return [
+        Planned(channel, cadence, f"story:{pick.candidate.cluster_id}", now, (pick,), 0, labels) for pick in picks
+    ]
+
+
+def _digest(
+    due: Due, slot: str, slot_at: datetime, followings: Sequence[Following],
+    candidates: Mapping[int, Sequence[Candidate]], reader: Reader, had: set[int], policy: Policy,
+) -> list[Planned]:  # fmt: skip
+    one_period_ago = cadences.previous_due(due.cadence, slot_at, reader.zone)
+    admitted = [
+        (f, c)
+        for f in followings
+        for floor in (_floor(f, slot_at, reader.zone),)
+        for c in candidates.get(f.query_id, ())
+        if _is_unread(f, c, reader)
+        and c.seen_at >= floor
+        and not (c.is_backlog and c.published_at < min(one_period_ago, f.owed_from_at or one_period_ago))
+    ]
+    picks = _order(_pick(admitted, had), policy)
+    labels = tuple(f.label for f in followings)
+    return [_planned(due.channel, due.cadence, slot, slot_at, picks, labels, policy)] if picks else []
+
+
+def _planned(
+    channel: Channel, cadence: Cadence, slot: str, slot_at: datetime, picks: Sequence[Pick],
+    labels: tuple[str, ...], policy: Policy,
+) -> Planned:  # fmt: skip
+    """Cap the picks and gather them under their topics, the topics in the order the reader follows them."""
+    shown = picks[: policy.max_articles]
+    grouped = sorted(shown, key=lambda pick: labels.index(pick.label))  # stable: keeps the order within a topic
+    return Planned(channel, cadence, slot, slot_at, tuple(grouped), len(picks) - len(shown), labels)
+
+
+def _pick(admitted: Iterable[tuple[Following, Candidate]], had: set[int]) -> list[Pick]:
+    """One pick per cluster not yet had: its best article, under the first topic that has that article."""
+    clusters: dict[int, list[tuple[Following, Candidate]]] = {}
+    for following, candidate in admitted:
+        if candidate.cluster_id not in had:
+            clusters.setdefault(candidate.cluster_id, []).append((following, candidate))
+    picks = []
+    for found in clusters.values():
+        best = min((candidate for _, candidate in found), key=lambda c: (c.published_at, c.article_id))
+        labels = list(dict.fromkeys(f.label for f, c in found if c.article_id == best.article_id))
+        score = max(c.score for _, c in found if c.article_id == best.article_id)
+        picks.append(Pick(replace(best, score=score), labels[0], tuple(labels[1:])))
+    had |= clusters.keys()
+    return picks
+
+
+def _order(picks: Iterable[Pick], policy: Policy) -> list[Pick]:
+    """Newest or most relevant first; ties by the article's id, so that equal readers share one digest."""
+    if policy.newest_first:
+        return sorted(picks, key=lambda p: (-p.candidate.published_at.timestamp(), -p.candidate.article_id))
+    return sorted(picks, key=lambda p: (-p.candidate.score, -p.candidate.published_at.timestamp(), p.candidate.article_id))
+
+
+def _is_unread(following: Following, candidate: Candidate, reader: Reader) -> bool:
+    return candidate.release > following.release or candidate.article_id in reader.returned
+
+
+def _is_backlog(following: Following, candidate: Candidate) -> bool:
+    """Nobody is alerted to the back catalogue, but what a longer cadence still owed after a change is owed."""
+    return candidate.is_backlog and not (following.owed_from_at and candidate.published_at >= following.owed_from_at)
+
+
+def _floor(following: Following, slot_at: datetime, zone: str) -> datetime:
+    """The oldest `seen_at` that this slot takes for this subscription."""
+    floor = cadences.previous_due(following.cadence, slot_at, zone)
+    if following.read_at is not None or following.created_at <= floor:  # not its first slot
+        floor = cadences.previous_due(following.cadence, floor, zone)
+    if following.owed_from_at is not None:
+        floor = min(floor, following.owed_from_at)
+    return max(floor, following.floor_at) if following.floor_at is not None else floor
+
+
+def _instant_floor(following: Following, now: datetime) -> datetime:
+    floor = min(now - INSTANT_LOOKBACK, following.owed_from_at or now)
+    return max(floor, following.floor_at) if following.floor_at is not None else floor
+
+
+def owed_from(following: Following, at: datetime, zone: str) -> datetime:
+    """How far back the unread of a subscription still counts when its cadence or zone changes at this instant."""
+    if following.cadence.is_instant:
+        return max(following.floor_at or at - INSTANT_LOOKBACK, at - INSTANT_LOOKBACK)
+    return _floor(following, cadences.next_due(following.cadence, at, zone), zone)
+
+
+def _due_pairs(reader: Reader) -> Iterable[tuple[Due, Following]]:
+    for due in reader.dues:
+        for following in reader.followings:
+            if following.channel == due.channel and following.cadence == due.cadence:
+                yield due, following
+
+
+def _slot_at(due: Due, zone: str, now: datetime) -> datetime:
+    """The slot to fill: the latest that has come. Those before it were missed, and fold into it."""
+    return cadences.latest_due(due.cadence, now, zone)
+
+
+def _period(due: Due, zone: str, now: datetime) -> timedelta:
+    slot_at = _slot_at(due, zone, now)
+    return slot_at - cadences.previous_due(due.cadence, slot_at, zone)

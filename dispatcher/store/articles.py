@@ -1,0 +1,132 @@
+"""Articles, the sightings that identify them, and their numbered matches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from dispatcher.model.content import Article, Cluster, Match, Sighting, Source
+from dispatcher.store.engine import Transaction, add, add_new, among, many, one, raise_counter, table
+
+ARTICLE, SIGHTING, MATCH, CLUSTER = table(Article), table(Sighting), table(Match), table(Cluster)
+EDITABLE = (
+    "url", "title", "summary", "body_text", "body_html", "authors", "tags", "image_url", "language",
+    "published_at", "updated_at", "content_hash",
+)  # fmt: skip
+
+
+async def sightings(tx: Transaction, source_id: int, guids: Sequence[str]) -> dict[str, Sighting]:
+    """What we know of these items of a source, by guid."""
+    found = await among(tx, Sighting, SIGHTING.c.guid, guids, SIGHTING.c.source_id == source_id)
+    return {sighting.guid: sighting for sighting in found}
+
+
+async def get(tx: Transaction, article_id: int) -> Article | None:
+    """One article, or None."""
+    return await one(tx, Article, ARTICLE.c.id == article_id)
+
+
+async def by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Article]:
+    """Articles by id; one that was pruned is missing."""
+    return {article.id: article for article in await among(tx, Article, ARTICLE.c.id, ids) if article.id is not None}
+
+
+async def elsewhere(tx: Transaction, url: str, source_id: int) -> Article | None:
+    """The one article with this canonical link that another source brought and this one has not; None if unclear.
+
+    A link that several articles of one source share (a live blog, a home page) identifies none of them.
+    """
+    ours = sa.select(SIGHTING.c.article_id).where(SIGHTING.c.source_id == source_id)
+    found = await many(tx, Article, (ARTICLE.c.url == url) & ARTICLE.c.id.not_in(ours), limit=2)
+    return found[0] if len(found) == 1 else None
+
+
+async def insert(tx: Transaction, article: Article, guid: str) -> Article:
+    """Store a new article in a cluster of its own, with the sighting that identifies it."""
+    article.cluster_id = await add(tx, Cluster(created_at=article.seen_at))
+    await add(tx, article)
+    await sight(tx, article, article.source_id, guid, article.content_hash, article.seen_at)
+    return article
+
+
+async def sight(tx: Transaction, article: Article, source_id: int, guid: str, content_hash: str, now: datetime) -> None:
+    """Note that a source has this article under this guid."""
+    assert article.id is not None
+    await add(
+        tx, Sighting(article_id=article.id, source_id=source_id, guid=guid, content_hash=content_hash, seen_at=now)
+    )
+
+
+async def resight(tx: Transaction, sighting: Sighting, content_hash: str) -> None:
+    """Note that a source now says something else under the same guid."""
+    await tx.execute(sa.update(SIGHTING).where(SIGHTING.c.id == sighting.id).values(content_hash=content_hash))
+
+
+async def edit(tx: Transaction, stored: Article, fresh: Article) -> Article:
+    """Write an edit over a stored article: its identity, cluster and first sight stay, its version rises."""
+    changes = {name: getattr(fresh, name) for name in EDITABLE}
+    version = stored.version + 1
+    await tx.execute(sa.update(ARTICLE).where(ARTICLE.c.id == stored.id).values(**changes, version=version))
+    return Article(**{**stored.model_dump(), **changes, "version": version})
+
+
+async def source_names(tx: Transaction, ids: Sequence[int]) -> dict[int, list[str]]:
+    """The names of every source that has each article, the one that brought it first in front."""
+    source = table(Source)
+    query = (
+        sa.select(SIGHTING.c.article_id, source.c.name)
+        .join(source, source.c.id == SIGHTING.c.source_id)
+        .where(SIGHTING.c.article_id.in_(list(ids)))
+        .order_by(SIGHTING.c.id)
+    )
+    names: dict[int, list[str]] = {article_id: [] for article_id in ids}
+    for article_id, name in await tx.execute(query):
+        if name not in names[article_id]:
+            names[article_id].append(name)
+    return names
+
+
+async def matched_queries(tx: Transaction, article_id: int) -> set[int]:
+    """The queries that an article matches now."""
+    return {row[0] for row in await tx.execute(sa.select(MATCH.c.query_id).where(MATCH.c.article_id == article_id))}
+
+
+async def add_matches(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Store new matches under one new release. Rows need article_id, query_id, score and seen_at."""
+    if not rows:
+        return 0
+    release = await raise_counter(tx, "release")
+    return await add_new(tx, Match, [{**row, "release": release} for row in rows])
+
+
+async def drop_matches(tx: Transaction, article_id: int, query_ids: Sequence[int]) -> None:
+    """Forget matches that an edit undid."""
+    await tx.execute(sa.delete(MATCH).where((MATCH.c.article_id == article_id) & MATCH.c.query_id.in_(list(query_ids))))
+
+
+async def since(tx: Transaction, seen_at: datetime, *, after_id: int = 0, limit: int = 500) -> list[Article]:
+    """Articles first seen at or after an instant, a page at a time, in the order of their ids."""
+    return await many(tx, Article, (ARTICLE.c.seen_at >= seen_at) & (ARTICLE.c.id > after_id), limit=limit)
+
+
+async def newest(tx: Transaction, *, limit: int, source_id: int | None = None) -> list[Article]:
+    """The latest articles, newest first."""
+    where = [] if source_id is None else [ARTICLE.c.source_id == source_id]
+    return await many(tx, Article, *where, order=ARTICLE.c.seen_at.desc(), limit=limit)
+
+
+async def prune(tx: Transaction, before: datetime) -> int:
+    """Empty articles first seen before an instant and delete their matches. Returns how many were emptied.
+
+    Their rows stay, as the memory of what we have seen: a quiet blog's feed shows the same posts for years, and
+    forgetting one would make it news again.
+    """
+    old = (ARTICLE.c.seen_at < before) & (ARTICLE.c.pruned_at.is_(None))
+    await tx.execute(sa.delete(MATCH).where(MATCH.c.article_id.in_(sa.select(ARTICLE.c.id).where(old))))
+    emptied = await tx.execute(
+        sa.update(ARTICLE).where(old).values(summary="", body_text="", body_html="", pruned_at=before)
+    )
+    return int(emptied.rowcount)

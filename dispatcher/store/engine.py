@@ -1,0 +1,210 @@
+"""One database, two engines: transactions on SQLite (WAL) and PostgreSQL, and the few words of SQL that differ.
+
+Every function of this room takes a `Transaction` first. A write transaction on SQLite begins IMMEDIATE, so that
+what it reads cannot change before it writes; on PostgreSQL the functions lock the rows they decide about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlmodel import SQLModel
+
+from dispatcher.errors import StoreError
+
+Transaction = AsyncConnection
+Noun = TypeVar("Noun", bound=SQLModel)
+
+BUSY_TIMEOUT = 15.0  # seconds SQLite waits for another process's write
+CHUNK = 500  # bound values in one IN (...), well below every engine's limit
+
+
+class Store:
+    """The database behind a URL. Close it when done."""
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url)
+        self._writing = asyncio.Lock()
+
+    @property
+    def path(self) -> Path | None:
+        """The database file, on SQLite."""
+        return Path(self.url.database) if self.is_sqlite and self.url.database else None
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Transaction]:
+        """A transaction that only reads: one consistent view."""
+        with _spoken():
+            async with self.engine.begin() as tx:
+                yield tx
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Transaction]:
+        """A transaction that writes; committed at the end, rolled back on any exception."""
+        if not self.is_sqlite:
+            with _spoken():
+                async with self.engine.begin() as tx:
+                    yield tx
+            return
+        async with self._writing:  # queue here, in order, rather than in SQLite's busy loop
+            with _spoken():
+                async with self.engine.connect() as tx:
+                    await tx.execution_options(begin_immediate=True)
+                    async with tx.begin():
+                        yield tx
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+class _spoken:  # noqa: N801 - reads as a word at the call
+    """Turn the driver's complaint about the outside world (locked, full, gone) into a StoreError that can be read."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sa.exc.OperationalError):
+            raise StoreError(f"the database refused: {error.orig}") from error
+
+
+def _sqlite(url: sa.URL) -> AsyncEngine:
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, pool_size=8, max_overflow=24)
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-16000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: sa.Connection) -> None:
+        immediate = connection.get_execution_options().get("begin_immediate")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: sa.URL) -> AsyncEngine:
+    try:
+        return create_async_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise StoreError("PostgreSQL needs the extra: pip install 'dispatcher[postgres]'") from error
+
+
+async def database_now(tx: Transaction) -> datetime:
+    """The database's own clock, aware UTC: what leases are measured with, whatever the machines' clocks say."""
+    if tx.dialect.name == "sqlite":
+        text: str = (await tx.execute(sa.text("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')"))).scalar_one()
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    moment: datetime = (await tx.execute(sa.text("SELECT clock_timestamp()"))).scalar_one()
+    return moment.astimezone(UTC)
+
+
+def table(noun: type[SQLModel]) -> sa.Table:
+    """The table of a noun, for SQL that never makes objects."""
+    found: sa.Table = noun.__table__  # type: ignore[attr-defined]
+    return found
+
+
+async def many(
+    tx: Transaction, noun: type[Noun], *where: Any, order: Any = None, limit: int | None = None
+) -> list[Noun]:
+    """The nouns that fit, as plain objects that no session watches."""
+    query = sa.select(table(noun)).where(*where).order_by(order if order is not None else table(noun).c[0])
+    rows = (await tx.execute(query.limit(limit) if limit is not None else query)).mappings()
+    return [noun(**row) for row in rows]
+
+
+async def one(tx: Transaction, noun: type[Noun], *where: Any) -> Noun | None:
+    """The first noun that fits, or None."""
+    found = await many(tx, noun, *where, limit=1)
+    return found[0] if found else None
+
+
+async def among(
+    tx: Transaction, noun: type[Noun], column: sa.Column[Any], values: Iterable[Any], *where: Any
+) -> list[Noun]:
+    """The nouns whose column is one of many values, asked for in chunks."""
+    found: list[Noun] = []
+    for part in chunks(sorted(set(values))):
+        found += await many(tx, noun, column.in_(part), *where)
+    return found
+
+
+async def add(tx: Transaction, noun: SQLModel) -> int:
+    """Insert one noun and give it its id."""
+    values = {k: v for k, v in noun.model_dump().items() if not (k == "id" and v is None)}
+    result = await tx.execute(sa.insert(table(type(noun))).values(values).returning(table(type(noun)).c.id))
+    noun.id = result.scalar_one()
+    return int(noun.id)  # type: ignore[attr-defined]
+
+
+async def add_new(tx: Transaction, noun: type[SQLModel], rows: Sequence[dict[str, Any]]) -> int:
+    """Insert rows, silently leaving out those that a unique key says are there. Returns how many were new."""
+    if not rows:
+        return 0
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table(noun)).on_conflict_do_nothing()
+    before = await _changes(tx)
+    result = await tx.execute(statement, list(rows))
+    return result.rowcount if before is None else (await _changes(tx) or 0) - before
+
+
+async def _changes(tx: Transaction) -> int | None:
+    """SQLite's own count of changed rows: its driver reports none for many rows at once."""
+    if tx.dialect.name != "sqlite":
+        return None
+    return int((await tx.execute(sa.text("SELECT total_changes()"))).scalar_one())
+
+
+async def raise_counter(tx: Transaction, name: str, by: int = 1) -> int:
+    """Raise a counter and return its new value. Its row stays locked until commit: numbers follow commit order."""
+    result = await tx.execute(
+        sa.text("UPDATE counter SET value = value + :by WHERE name = :name RETURNING value"), {"name": name, "by": by}
+    )
+    return int(result.scalar_one())
+
+
+async def counter(tx: Transaction, name: str, *, hold: bool = False) -> int:
+    """A counter's value. `hold` keeps others from raising it before we commit."""
+    lock = " FOR SHARE" if hold and tx.dialect.name == "postgresql" else ""
+    query = sa.text(f"SELECT value FROM counter WHERE name = :name{lock}")
+    return int((await tx.execute(query, {"name": name})).scalar_one())
+
+
+async def move_counter(tx: Transaction, name: str, before: int, after: int) -> bool:
+    """Move a cursor if nobody else has moved it."""
+    result = await tx.execute(
+        sa.text("UPDATE counter SET value = :after WHERE name = :name AND value = :before"),
+        {"name": name, "before": before, "after": after},
+    )
+    return bool(result.rowcount)
+
+
+def chunks(values: Sequence[Any], size: int = CHUNK) -> Iterable[Sequence[Any]]:
+    """A sequence in parts that fit into one statement."""
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def for_update(tx: Transaction, query: Any) -> Any:
+    """Lock the selected rows, passing over those that another process has (PostgreSQL; SQLite locks the file)."""
+    return query.with_for_update(skip_locked=True) if tx.dialect.name == "postgresql" else query
+
+
+def sqlite_version() -> str:
+    """The SQLite library in use."""
+    return sqlite3.sqlite_version

@@ -1,0 +1,99 @@
+"""The schema's version: created and upgraded on its own on SQLite (with a copy first), on command on PostgreSQL."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from dispatcher.errors import StoreError
+from dispatcher.store.engine import Store, Transaction
+
+HEAD = "0001"
+"""The newest revision in `migrations/versions` (a test keeps them equal): spares a start Alembic's import."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+COUNTERS = ("release", "instant", "topics")
+KEYS = ("suppression", "site")
+
+
+async def current(store: Store) -> str | None:
+    """The revision the database is at; None for an empty one."""
+    async with store.read() as tx:
+        there = await tx.run_sync(lambda connection: sa.inspect(connection).has_table("alembic_version"))
+        if not there:
+            return None
+        return (await tx.execute(sa.text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+
+
+async def prepare(store: Store, now: datetime) -> None:
+    """Make sure that the schema is ours. StoreError says what to do when it is not and we may not change it."""
+    if store.path is not None and not store.path.parent.is_dir():
+        raise StoreError(f"{store.path.parent}: no such folder for the database {store.path.name}; create it first")
+    revision = await current(store)
+    if revision == HEAD:
+        return
+    if revision is not None and revision not in known():
+        raise StoreError(
+            f"the database is at revision {revision}, which this version does not know: a newer dispatcher "
+            "has used it. Nothing was changed. Install that version again, or point database.url elsewhere."
+        )
+    if not store.is_sqlite:
+        raise StoreError("the database's schema is not up to date: run `dispatcher db upgrade`")
+    await upgrade(store, now)
+
+
+async def upgrade(store: Store, now: datetime) -> str | None:
+    """Bring the schema to HEAD, with a copy of a SQLite file first. Returns the copy's path if there is one."""
+    revision = await current(store)
+    if revision is not None and revision not in known():
+        await prepare(store, now)
+    copy = None
+    if revision not in (None, HEAD) and store.path is not None:
+        name = f"{store.path.name}.{revision}-{now:%Y%m%dT%H%M%S}.backup"
+        copy = str(backup(store, store.path.with_name(name)))
+    async with store.write() as tx:
+        await tx.run_sync(_migrate)
+        await _furnish(tx, now)
+    return copy
+
+
+def backup(store: Store, target: Path) -> Path:
+    """Copy a SQLite database while it is in use. StoreError on PostgreSQL, which brings `pg_dump` for that."""
+    if store.path is None:
+        raise StoreError("`db backup` copies SQLite files; use pg_dump for PostgreSQL")
+    if target.exists():
+        raise StoreError(f"{target}: already there; choose another name")
+    try:
+        with sqlite3.connect(store.path) as source, sqlite3.connect(target) as copy:
+            source.backup(copy)
+    except sqlite3.Error as error:
+        raise StoreError(f"{target}: the copy failed: {error}") from error
+    return target
+
+
+def known() -> set[str]:
+    """Every revision this version can upgrade from."""
+    return {path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
+
+
+def _migrate(connection: sa.Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def _furnish(tx: Transaction, now: datetime) -> None:
+    """The rows that must exist: counters at zero and the database's own keys."""
+    from dispatcher.model.runtime import Counter, Key
+    from dispatcher.store.engine import add_new
+
+    await add_new(tx, Counter, [{"name": name, "value": 0} for name in COUNTERS])
+    await add_new(tx, Key, [{"name": name, "value": secrets.token_hex(32), "created_at": now} for name in KEYS])

@@ -1,0 +1,81 @@
+"""Sources: which are due, who polls them, what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from dispatcher.model.content import Article, Sighting, Source
+from dispatcher.store.engine import Transaction, add, many, one, table
+
+SOURCE = table(Source)
+POLL_LEASE = timedelta(minutes=3)  # longer than any poll may take; a crashed poll is taken up again after it
+
+
+async def every(tx: Transaction) -> list[Source]:
+    """All sources by name."""
+    return await many(tx, Source, order=SOURCE.c.name)
+
+
+async def by_name(tx: Transaction, name: str) -> Source | None:
+    """One source, or None."""
+    return await one(tx, Source, SOURCE.c.name == name)
+
+
+async def due(tx: Transaction, now: datetime, *, limit: int = 100) -> list[Source]:
+    """Sources whose time has come, the longest waiting first."""
+    where = SOURCE.c.is_paused.is_(False) & (SOURCE.c.next_poll_at <= now)
+    return await many(tx, Source, where, order=SOURCE.c.next_poll_at, limit=limit)
+
+
+async def pollable(tx: Transaction, now: datetime) -> list[Source]:
+    """Every enabled source, due or not, but for those that asked us to come back later."""
+    asked = SOURCE.c.retry_after_at.is_(None) | (SOURCE.c.retry_after_at <= now)
+    return await many(tx, Source, SOURCE.c.is_paused.is_(False) & asked)
+
+
+async def claim(tx: Transaction, source: Source, now: datetime) -> bool:
+    """Take one poll of a source; False if another process was quicker."""
+    read = (SOURCE.c.id == source.id) & (SOURCE.c.next_poll_at == source.next_poll_at) & SOURCE.c.is_paused.is_(False)
+    result = await tx.execute(sa.update(SOURCE).where(read).values(next_poll_at=now + POLL_LEASE))
+    return bool(result.rowcount)
+
+
+async def insert(tx: Transaction, source: Source) -> int:
+    """Store a new source."""
+    return await add(tx, source)
+
+
+async def write(tx: Transaction, source_id: int, **changes: Any) -> None:
+    """Change the named columns of a source."""
+    await tx.execute(sa.update(SOURCE).where(SOURCE.c.id == source_id).values(**changes))
+
+
+async def wake(tx: Transaction, names: Sequence[str], now: datetime) -> None:
+    """Make sources due at once, but for those that asked us to wait."""
+    asked = SOURCE.c.retry_after_at.is_(None) | (SOURCE.c.retry_after_at <= now)
+    await tx.execute(sa.update(SOURCE).where(SOURCE.c.name.in_(list(names)) & asked).values(next_poll_at=now))
+
+
+async def remove(tx: Transaction, source_id: int) -> None:
+    """Forget a source that brought nothing; one whose articles we keep is only paused by the caller."""
+    await tx.execute(sa.delete(SOURCE).where(SOURCE.c.id == source_id))
+
+
+async def article_counts(tx: Transaction) -> dict[int, int]:
+    """How many articles each source has shown us."""
+    sighting = table(Sighting)
+    rows = await tx.execute(sa.select(sighting.c.source_id, sa.func.count()).group_by(sighting.c.source_id))
+    return {row[0]: row[1] for row in rows}
+
+
+async def has_articles(tx: Transaction, source_id: int) -> bool:
+    """Whether any article or sighting still points at the source."""
+    article, sighting = table(Article), table(Sighting)
+    for column in (article.c.source_id, sighting.c.source_id):
+        if (await tx.execute(sa.select(column).where(column == source_id).limit(1))).first():
+            return True
+    return False

@@ -1,0 +1,137 @@
+"""Subscribers, their endpoints and what they follow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from dispatcher.model.audience import Endpoint, Schedule, Subscriber, Subscription
+from dispatcher.model.outbound import Delivery
+from dispatcher.model.values import Channel, SubscriptionStatus
+from dispatcher.store.engine import Transaction, add, among, chunks, many, one, table
+
+SUBSCRIBER, ENDPOINT, SUBSCRIPTION, SCHEDULE = table(Subscriber), table(Endpoint), table(Subscription), table(Schedule)
+
+
+async def by_email(tx: Transaction, email: str) -> Subscriber | None:
+    """One subscriber by normalised address, or None."""
+    return await one(tx, Subscriber, SUBSCRIBER.c.email == email)
+
+
+async def by_emails(tx: Transaction, emails: Sequence[str]) -> dict[str, Subscriber]:
+    """Subscribers by normalised address."""
+    return {reader.email: reader for reader in await among(tx, Subscriber, SUBSCRIBER.c.email, emails)}
+
+
+async def by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Subscriber]:
+    """Subscribers by id."""
+    return {reader.id: reader for reader in await among(tx, Subscriber, SUBSCRIBER.c.id, ids) if reader.id is not None}
+
+
+async def where_origin(tx: Transaction, origin: str) -> list[Subscriber]:
+    """Every subscriber that this origin brought."""
+    return await many(tx, Subscriber, SUBSCRIBER.c.origin == origin)
+
+
+async def pages(tx: Transaction, *, size: int = 500) -> AsyncIterator[list[Subscriber]]:
+    """All subscribers by id, a page at a time, so that a million need no more memory than one page."""
+    last = 0
+    while page := await many(tx, Subscriber, SUBSCRIBER.c.id > last, limit=size):
+        yield page
+        last = page[-1].id or 0
+
+
+async def insert(tx: Transaction, subscriber: Subscriber, address_hash: str) -> int:
+    """Store a new subscriber with the e-mail endpoint that reaches them."""
+    subscriber_id = await add(tx, subscriber)
+    endpoint = Endpoint(
+        subscriber_id=subscriber_id,
+        channel=Channel.EMAIL,
+        address=subscriber.email,
+        address_hash=address_hash,
+        created_at=subscriber.created_at,
+    )
+    await add(tx, endpoint)
+    return subscriber_id
+
+
+async def write(tx: Transaction, subscriber_id: int, **changes: Any) -> None:
+    """Change the named columns of a subscriber."""
+    await tx.execute(sa.update(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber_id).values(**changes))
+
+
+async def strike(tx: Transaction, subscriber_id: int) -> int:
+    """Count a soft bounce; returns how many there are in a row."""
+    bump = sa.update(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber_id)
+    count = SUBSCRIBER.c.soft_bounces
+    result = await tx.execute(bump.values(soft_bounces=count + 1).returning(count))
+    return int(result.scalar_one_or_none() or 0)
+
+
+async def forgive(tx: Transaction, delivery_ids: Sequence[int]) -> None:
+    """These messages arrived: the soft bounces before them no longer count."""
+    delivery = table(Delivery)
+    for part in chunks(list(delivery_ids)):
+        reached = sa.select(delivery.c.subscriber_id).where(delivery.c.id.in_(part))
+        struck = (SUBSCRIBER.c.soft_bounces > 0) & SUBSCRIBER.c.id.in_(reached)
+        await tx.execute(sa.update(SUBSCRIBER).where(struck).values(soft_bounces=0))
+
+
+async def endpoints(tx: Transaction, subscriber_ids: Sequence[int]) -> dict[int, list[Endpoint]]:
+    """Active endpoints by subscriber."""
+    found: dict[int, list[Endpoint]] = {}
+    for endpoint in await among(tx, Endpoint, ENDPOINT.c.subscriber_id, subscriber_ids, ENDPOINT.c.is_active.is_(True)):
+        found.setdefault(endpoint.subscriber_id, []).append(endpoint)
+    return found
+
+
+async def subscriptions(tx: Transaction, subscriber_ids: Sequence[int]) -> dict[int, list[Subscription]]:
+    """All subscriptions by subscriber, oldest first, the ended ones too."""
+    found: dict[int, list[Subscription]] = {}
+    for subscription in await among(tx, Subscription, SUBSCRIPTION.c.subscriber_id, subscriber_ids):
+        found.setdefault(subscription.subscriber_id, []).append(subscription)
+    return found
+
+
+async def add_subscription(tx: Transaction, subscription: Subscription) -> int:
+    """Store a new subscription."""
+    return await add(tx, subscription)
+
+
+async def write_subscription(tx: Transaction, subscription_id: int, **changes: Any) -> None:
+    """Change the named columns of a subscription."""
+    await tx.execute(sa.update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription_id).values(**changes))
+
+
+async def end_subscriptions(tx: Transaction, subscriber_id: int) -> None:
+    """End everything a person follows."""
+    where = SUBSCRIPTION.c.subscriber_id == subscriber_id
+    await tx.execute(sa.update(SUBSCRIPTION).where(where).values(status=SubscriptionStatus.ENDED))
+
+
+async def schedules(tx: Transaction, subscriber_ids: Sequence[int]) -> dict[int, list[Schedule]]:
+    """All schedules by subscriber, the dormant ones too."""
+    found: dict[int, list[Schedule]] = {}
+    for schedule in await among(tx, Schedule, SCHEDULE.c.subscriber_id, subscriber_ids):
+        found.setdefault(schedule.subscriber_id, []).append(schedule)
+    return found
+
+
+async def add_schedule(tx: Transaction, schedule: Schedule) -> int:
+    """Store a new schedule."""
+    return await add(tx, schedule)
+
+
+async def write_schedule(tx: Transaction, schedule_id: int, **changes: Any) -> None:
+    """Change the named columns of a schedule."""
+    await tx.execute(sa.update(SCHEDULE).where(SCHEDULE.c.id == schedule_id).values(**changes))
+
+
+async def erase(tx: Transaction, subscriber_id: int) -> None:
+    """Forget everything that tells who a person was; what they were sent stays as numbers."""
+    await end_subscriptions(tx, subscriber_id)
+    await tx.execute(sa.delete(SCHEDULE).where(SCHEDULE.c.subscriber_id == subscriber_id))
+    gone = {"address": "", "address_hash": "", "is_active": False}
+    await tx.execute(sa.update(ENDPOINT).where(ENDPOINT.c.subscriber_id == subscriber_id).values(**gone))

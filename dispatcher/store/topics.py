@@ -1,0 +1,107 @@
+"""Topics and the shared queries beneath them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from dispatcher.model.audience import Subscription
+from dispatcher.model.content import Match, Query, Topic
+from dispatcher.model.values import SubscriptionStatus
+from dispatcher.store.engine import Transaction, add, add_new, among, counter, many, one, raise_counter, table
+
+TOPIC, QUERY, MATCH, SUBSCRIPTION = table(Topic), table(Query), table(Match), table(Subscription)
+PUBLIC = TOPIC.c.owner_id.is_(None)
+
+
+async def every(tx: Transaction) -> list[Topic]:
+    """The publisher's topics by slug. Readers' own are nobody else's business."""
+    return await many(tx, Topic, PUBLIC, order=TOPIC.c.slug)
+
+
+async def by_slug(tx: Transaction, slug: str, *, owner_id: int | None = None) -> Topic | None:
+    """One of the publisher's topics, or one of a reader's own."""
+    owner = PUBLIC if owner_id is None else TOPIC.c.owner_id == owner_id
+    return await one(tx, Topic, owner, TOPIC.c.slug == slug)
+
+
+async def by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Topic]:
+    """Topics by id."""
+    return {topic.id: topic for topic in await among(tx, Topic, TOPIC.c.id, ids) if topic.id is not None}
+
+
+async def query_id(tx: Transaction, text: str, language: str, now: datetime) -> int:
+    """The id of the query with this canonical text and language, made if it is new."""
+    await add_new(tx, Query, [{"text": text, "language": language, "created_at": now}])
+    where = (QUERY.c.text == text) & (QUERY.c.language == language)
+    return int((await tx.execute(sa.select(QUERY.c.id).where(where))).scalar_one())
+
+
+async def insert(tx: Transaction, topic: Topic) -> int:
+    """Store a new topic. Its query is matched from the next article on, and backwards by the next ingest."""
+    await _rouse(tx, topic.query_id)
+    topic_id = await add(tx, topic)
+    await raise_counter(tx, "topics")
+    return topic_id
+
+
+async def write(tx: Transaction, topic_id: int, **changes: Any) -> None:
+    """Change the named columns of a topic. A new or woken query is matched backwards by the next ingest."""
+    if "query_id" in changes:
+        await _rouse(tx, changes["query_id"])
+    elif changes.get("is_paused") is False:
+        topic = await one(tx, Topic, TOPIC.c.id == topic_id)
+        await _rouse(tx, topic.query_id if topic else 0)
+    await tx.execute(sa.update(TOPIC).where(TOPIC.c.id == topic_id).values(**changes))
+    await raise_counter(tx, "topics")
+
+
+async def _rouse(tx: Transaction, query: int) -> None:
+    """If nobody was following a query, articles have passed it unseen: have it matched backwards again."""
+    followed = sa.select(TOPIC.c.id).where((TOPIC.c.query_id == query) & TOPIC.c.is_paused.is_(False)).limit(1)
+    if (await tx.execute(followed)).first() is None:
+        await tx.execute(sa.update(QUERY).where(QUERY.c.id == query).values(backfilled_at=None))
+
+
+async def remove(tx: Transaction, topic_id: int) -> None:
+    """Delete a topic with its subscriptions; its query stays while it has matches or other topics."""
+    await tx.execute(sa.delete(SUBSCRIPTION).where(SUBSCRIPTION.c.topic_id == topic_id))
+    await tx.execute(sa.delete(TOPIC).where(TOPIC.c.id == topic_id))
+    await raise_counter(tx, "topics")
+
+
+async def version(tx: Transaction, *, hold: bool = False) -> int:
+    """A number that rises whenever the set of live queries may have changed."""
+    return await counter(tx, "topics", hold=hold)
+
+
+async def live_queries(tx: Transaction) -> dict[int, tuple[str, str]]:
+    """Text and language of every query that an unpaused topic stands on."""
+    live = sa.select(TOPIC.c.query_id).where(TOPIC.c.is_paused.is_(False))
+    rows = await tx.execute(sa.select(QUERY.c.id, QUERY.c.text, QUERY.c.language).where(QUERY.c.id.in_(live)))
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+async def unmatched_backwards(tx: Transaction) -> list[Query]:
+    """Live queries that have not yet been matched against the articles before them."""
+    live = sa.select(TOPIC.c.query_id).where(TOPIC.c.is_paused.is_(False))
+    return await many(tx, Query, QUERY.c.backfilled_at.is_(None) & QUERY.c.id.in_(live))
+
+
+async def mark_backfilled(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
+    """Note that these queries have been matched backwards."""
+    await tx.execute(sa.update(QUERY).where(QUERY.c.id.in_(list(ids))).values(backfilled_at=now))
+
+
+async def figures(tx: Transaction) -> Mapping[int, tuple[int, int]]:
+    """Topic id → (matches, active subscriptions)."""
+    counted = sa.select(MATCH.c.query_id, sa.func.count()).group_by(MATCH.c.query_id)
+    matches: dict[int, int] = {row[0]: row[1] for row in await tx.execute(counted)}
+    active = SUBSCRIPTION.c.status == SubscriptionStatus.ACTIVE
+    counted = sa.select(SUBSCRIPTION.c.topic_id, sa.func.count()).where(active).group_by(SUBSCRIPTION.c.topic_id)
+    readers: dict[int, int] = {row[0]: row[1] for row in await tx.execute(counted)}
+    rows = await tx.execute(sa.select(TOPIC.c.id, TOPIC.c.query_id))
+    return {row[0]: (matches.get(row[1], 0), readers.get(row[0], 0)) for row in rows}

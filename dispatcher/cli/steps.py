@@ -157,7 +157,7 @@ async def _dry_run(now: datetime | None, *, json: bool) -> None:
             people = await subscribers.by_ids(tx, list(report.previews))
             ids = [p.candidate.article_id for m in report.previews.values() for d in m.planned for p in d.picks]
             titles = {i: article.title for i, article in (await articles.by_ids(tx, ids)).items()}
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "email": people[reader_id].email,
             "cadence": str(planned.cadence),

@@ -128,6 +128,11 @@ async def reschedule(tx: Transaction, reader: Subscriber, newsletter_id: int, no
     for row in rows:
         if (row.channel, row.cadence) not in wanted and row.next_due_at is not None:
             await subscribers.write_schedule(tx, row.id or 0, next_due_at=None)
+    moved = {(r.channel, r.cadence): r.timezone for r in rows if r.next_due_at and r.timezone != reader.timezone}
+    for s in active:
+        if zone := moved.get((s.channel, s.cadence)):
+            owed = owed_from(following(s, "", 0), now, zone)
+            await subscribers.write_subscription(tx, s.id or 0, owed_from_at=owed)
     for channel, cadence in sorted(wanted):
         await _keep_schedule(tx, reader, rows, channel, cadence, newsletter_id, now)
 

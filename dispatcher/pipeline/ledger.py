@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dispatcher.errors import StoreError
-from dispatcher.model.values import EventType, SuppressionReason
+from dispatcher.model.values import DeliveryStatus, EventType, SuppressionReason
 from dispatcher.observability.logs import logger
 from dispatcher.store import Store, Transaction, events, outbox, subscribers, suppressions
 from dispatcher.store.outbox import Verdict
@@ -88,7 +88,7 @@ class Ledger:
     async def _write(self, entries: list[Entry]) -> None:
         async with self._store.write() as tx:
             await outbox.settle_outcomes(tx, self._instance_id, [entry.verdict for entry in entries], entries[-1].at)
-            arrived = [e.verdict.delivery_id for e in entries if e.verdict.status == outbox.Status.SENT]
+            arrived = [e.verdict.delivery_id for e in entries if e.verdict.status == DeliveryStatus.SENT]
             await subscribers.forgive(tx, arrived)
             for entry in entries:
                 if entry.strike is not None:

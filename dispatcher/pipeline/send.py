@@ -148,6 +148,8 @@ async def _send_batch(
                     await _send_one(ctx, delivery, wire, now, ledger, lease, report)
                 except Exception as error:
                     await _set_aside(delivery, error, now, ledger, report)
+                if ctx.transport.failing_since is not None:
+                    return  # one knock each is enough at a door that does not open; the rest is given back
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(ctx.transport.max_connections, len(claimed))):

@@ -150,7 +150,7 @@ def _alerts(
         (f, c)
         for f in followings
         for c in candidates.get(f.query_id, ())
-        if _is_unread(f, c, reader) and not _is_backlog(f, c) and c.seen_at >= _instant_floor(f, now)
+        if _is_unread(f, c, reader) and c.seen_at >= _instant_floor(f, now) and not _is_back_catalogue(f, c, now, reader.zone)
     ]
     picks = _order(_pick(admitted, had), policy)
     if not picks:
@@ -160,16 +160,13 @@ def _alerts(
     if len(picks) > MOST_ALERTS:
         newest = max(pick.candidate.release for pick in picks)
         return [_planned(channel, cadence, f"instant:{newest}", now, picks, labels, policy)]
-    return [
-        Planned(channel, cadence, f"story:{pick.candidate.cluster_id}", now, (pick,), 0, labels) for pick in picks
-    ]
+    return [Planned(channel, cadence, f"story:{pick.candidate.cluster_id}", now, (pick,), 0, labels) for pick in picks]
 
 
 def _digest(
     due: Due, slot: str, slot_at: datetime, followings: Sequence[Following],
     candidates: Mapping[int, Sequence[Candidate]], reader: Reader, had: set[int], policy: Policy,
 ) -> list[Planned]:  # fmt: skip
-    one_period_ago = cadences.previous_due(due.cadence, slot_at, reader.zone)
     admitted = [
         (f, c)
         for f in followings
@@ -177,7 +174,7 @@ def _digest(
         for c in candidates.get(f.query_id, ())
         if _is_unread(f, c, reader)
         and c.seen_at >= floor
-        and not (c.is_backlog and c.published_at < min(one_period_ago, f.owed_from_at or one_period_ago))
+        and not _is_back_catalogue(f, c, slot_at, reader.zone)
     ]
     picks = _order(_pick(admitted, had), policy)
     labels = tuple(f.label for f in followings)
@@ -206,7 +203,7 @@ def _pick(admitted: Iterable[tuple[Following, Candidate]], had: set[int]) -> lis
         labels = list(dict.fromkeys(f.label for f, c in found if c.article_id == best.article_id))
         score = max(c.score for _, c in found if c.article_id == best.article_id)
         picks.append(Pick(replace(best, score=score), labels[0], tuple(labels[1:])))
-    had |= clusters.keys()
+    had.update(clusters)
     return picks
 
 
@@ -214,16 +211,30 @@ def _order(picks: Iterable[Pick], policy: Policy) -> list[Pick]:
     """Newest or most relevant first; ties by the article's id, so that equal readers share one digest."""
     if policy.newest_first:
         return sorted(picks, key=lambda p: (-p.candidate.published_at.timestamp(), -p.candidate.article_id))
-    return sorted(picks, key=lambda p: (-p.candidate.score, -p.candidate.published_at.timestamp(), p.candidate.article_id))
+    return sorted(
+        picks, key=lambda p: (-p.candidate.score, -p.candidate.published_at.timestamp(), p.candidate.article_id)
+    )
 
 
 def _is_unread(following: Following, candidate: Candidate, reader: Reader) -> bool:
     return candidate.release > following.release or candidate.article_id in reader.returned
 
 
-def _is_backlog(following: Following, candidate: Candidate) -> bool:
-    """Nobody is alerted to the back catalogue, but what a longer cadence still owed after a change is owed."""
-    return candidate.is_backlog and not (following.owed_from_at and candidate.published_at >= following.owed_from_at)
+def _is_back_catalogue(following: Following, candidate: Candidate, slot_at: datetime, zone: str) -> bool:
+    """Whether a source's first poll brought this, published more than a period before: nobody gets that.
+
+    The period is the one before the slot, or, when that slot comes late or was missed, the one in which we saw it. An
+    alert's period is nothing at all. After a change of cadence or zone, what was owed before is owed.
+    """
+    if not candidate.is_backlog:
+        return False
+    if following.owed_from_at is not None and candidate.published_at >= following.owed_from_at:
+        return False
+    if following.cadence.is_instant:
+        return True
+    cadence = following.cadence
+    earliest = min(cadences.previous_due(cadence, slot_at, zone), cadences.latest_due(cadence, candidate.seen_at, zone))
+    return candidate.published_at < max(earliest, following.floor_at or earliest)
 
 
 def _floor(following: Following, slot_at: datetime, zone: str) -> datetime:

@@ -159,15 +159,16 @@ async def add_new(tx: Transaction, noun: type[SQLModel], rows: Sequence[dict[str
         return 0
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table(noun)).on_conflict_do_nothing()
+    if dialect is postgresql:
+        key = table(noun).primary_key.columns[0]
+        return len((await tx.execute(statement.returning(key), list(rows))).all())
     before = await _changes(tx)
-    result = await tx.execute(statement, list(rows))
-    return result.rowcount if before is None else (await _changes(tx) or 0) - before
+    await tx.execute(statement, list(rows))
+    return await _changes(tx) - before
 
 
-async def _changes(tx: Transaction) -> int | None:
+async def _changes(tx: Transaction) -> int:
     """SQLite's own count of changed rows: its driver reports none for many rows at once."""
-    if tx.dialect.name != "sqlite":
-        return None
     return int((await tx.execute(sa.text("SELECT total_changes()"))).scalar_one())
 
 

@@ -210,7 +210,7 @@ async def suppress(
     """
     gone = {"status": Status.SUPPRESSED, "finished_at": now, "claimed_by": None, "lease_until": None}
     open_to_it = DELIVERY.c.status.in_((*WAITING, Status.HELD, *((Status.SENDING,) if claimed else ())))
-    chosen = [DELIVERY.c.id.in_(part) for part in chunks(list(among))]
+    chosen: list[Any] = [DELIVERY.c.id.in_(part) for part in chunks(list(among))]
     if subscriber_id is not None:
         chosen.append(DELIVERY.c.subscriber_id == subscriber_id)
     count = 0

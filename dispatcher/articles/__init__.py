@@ -1,0 +1,1 @@
+"""Raw → clean: text that is text, HTML that is safe, links that are absolute, instants that are UTC. Pure."""

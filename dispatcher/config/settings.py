@@ -1,0 +1,257 @@
+"""What can be set: one frozen model per section of `config/dispatcher.toml`, its defaults being that file's.
+
+Field names are the file's keys, but for `mail.sender`, whose key is `from`. Everything was checked when it was loaded;
+settings built by hand, as in tests, are checked for form too, cadences and queries excepted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+import dispatcher
+from dispatcher.config import addresses, urls
+from dispatcher.config.fields import (
+    CadenceOrBlank,
+    CadenceText,
+    DatabaseUrl,
+    Duration,
+    FilledLine,
+    HeaderText,
+    Host,
+    Language,
+    LanguageOrBlank,
+    Line,
+    ListIdOrBlank,
+    MailboxOrBlank,
+    MailboxText,
+    Paragraph,
+    QueryText,
+    ReaderEmail,
+    Slug,
+    SourceUrl,
+    WebUrlOrBlank,
+    Zone,
+    ZoneOrBlank,
+    at_least,
+    type_of_list,
+)
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, strict about types, and without any key that is not known."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        validate_by_name=True,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+    )
+
+
+class SiteSettings(Section):
+    """[site]: who publishes, and what readers get who choose no language and no zone."""
+
+    name: FilledLine = "My Newsletter"
+    url: WebUrlOrBlank = ""
+    language: Language = "en"
+    timezone: Zone = "UTC"
+    postal_address: Paragraph = ""
+    secret: SecretStr = SecretStr("")
+    secret_file: Line = ""
+
+
+class DatabaseSettings(Section):
+    """[database]: where everything is kept. The URL is a secret: it may hold a password."""
+
+    url: DatabaseUrl = SecretStr("sqlite:///subscribers.db")
+    password_file: Line = ""
+
+
+class MailSettings(Section):
+    """[mail]: what stands in the head of every mail."""
+
+    sender: MailboxText = Field("Newsletter <newsletter@localhost>", alias="from")
+    reply_to: MailboxOrBlank = ""
+    list_id: ListIdOrBlank = ""
+
+    @property
+    def sender_name(self) -> str:
+        """The display name of the sender, perhaps empty."""
+        return addresses.mailbox(self.sender).name
+
+    @property
+    def sender_address(self) -> str:
+        """The bare address of the sender."""
+        return addresses.mailbox(self.sender).address
+
+    @property
+    def list_label(self) -> str:
+        """`list_id`, or one derived from the sender, so that it is as stable as the sender (RFC 2919 §2)."""
+        return self.list_id or addresses.derived_list_id(addresses.mailbox(self.sender))
+
+
+class RelaySettings(Section):
+    """[[smtp]]: one server that takes our mail. With "auto", port decides: 465 tls, 587 starttls, else if offered."""
+
+    name: Line = ""
+    host: Host = "localhost"
+    port: int = Field(25, ge=1, le=65535)
+    security: Literal["auto", "none", "starttls", "tls"] = "auto"
+    username: Line = ""
+    password: SecretStr = SecretStr("")
+    password_file: Line = ""
+    max_connections: int = Field(8, ge=1, le=1000)
+    timeout: Annotated[Duration, at_least("1s")] = timedelta(seconds=60)
+
+
+class SourceEntry(Section):
+    """[[sources]]: a feed or folder that the operator wants read."""
+
+    name: FilledLine
+    url: SourceUrl
+    poll_every: Annotated[Duration, at_least("10s")] = timedelta(minutes=15)
+    tags: Annotated[tuple[FilledLine, ...], type_of_list] = ()
+    allow_private: bool = False
+
+
+class TopicEntry(Section):
+    """[[topics]]: a topic that the publisher offers."""
+
+    slug: Slug
+    name: Line = ""
+    query: QueryText
+    description: Paragraph = ""
+    language: LanguageOrBlank = ""
+    public: bool = True
+
+
+class Follow(Section):
+    """A topic that a subscriber follows, at the subscriber's cadence if none is given."""
+
+    topic: FilledLine
+    cadence: CadenceOrBlank = ""
+
+
+def _follow(value: Any) -> Any:
+    return {"topic": value} if isinstance(value, str) else value
+
+
+class SubscriberEntry(Section):
+    """[[subscribers]]: a person whom the operator vouches for."""
+
+    email: ReaderEmail
+    name: Line = ""
+    timezone: ZoneOrBlank = ""
+    locale: LanguageOrBlank = ""
+    cadence: CadenceText = "daily at 07:30"
+    topics: Annotated[tuple[Annotated[Follow, BeforeValidator(_follow)], ...], type_of_list] = ()
+
+
+class ScheduleSettings(Section):
+    """[schedule]: when digests are made."""
+
+    first_digest: Literal["period", "nothing"] = "period"
+    send_spread: Duration = timedelta(0)
+
+
+class DigestSettings(Section):
+    """[digest]: what stands in one."""
+
+    max_articles: int = Field(20, ge=1, le=1000)
+    order: Literal["newest", "relevant"] = "newest"
+    summary_length: int = Field(300, ge=0, le=10_000)
+
+
+class SendSettings(Section):
+    """[send]: how the outbox is worked through."""
+
+    on_uncertain: Literal["resend", "hold"] = "resend"
+    batch: int = Field(200, ge=1, le=10_000)
+
+
+class IngestSettings(Section):
+    """[ingest]: how sources are read."""
+
+    concurrency: int = Field(8, ge=1, le=1000)
+    backfill: Duration = timedelta(days=7)
+    user_agent: HeaderText = ""
+
+
+class TemplatesSettings(Section):
+    """[templates]: where the operator's own templates are."""
+
+    folder: FilledLine = "templates"
+
+
+class LogSettings(Section):
+    """[log]: how much is told, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class RetentionSettings(Section):
+    """[retention]: how long things are kept. What a reader has had is read from deliveries, hence their minimum."""
+
+    articles: Annotated[Duration, at_least("1d")] = timedelta(days=90)
+    deliveries: Annotated[Duration, at_least("70d")] = timedelta(days=90)
+    attempts: Annotated[Duration, at_least("1d")] = timedelta(days=90)
+
+
+class Document(Section):
+    """Everything that the file, and the files it includes, may say."""
+
+    include: Annotated[tuple[FilledLine, ...], type_of_list] = ()
+    site: SiteSettings = SiteSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    mail: MailSettings = MailSettings()
+    smtp: Annotated[tuple[RelaySettings, ...], type_of_list] = (RelaySettings(),)
+    sources: Annotated[tuple[SourceEntry, ...], type_of_list] = ()
+    topics: Annotated[tuple[TopicEntry, ...], type_of_list] = ()
+    subscribers: Annotated[tuple[SubscriberEntry, ...], type_of_list] = ()
+    schedule: ScheduleSettings = ScheduleSettings()
+    digest: DigestSettings = DigestSettings()
+    send: SendSettings = SendSettings()
+    ingest: IngestSettings = IngestSettings()
+    templates: TemplatesSettings = TemplatesSettings()
+    log: LogSettings = LogSettings()
+    retention: RetentionSettings = RetentionSettings()
+
+
+class Settings(Document):
+    """The settings in force: what was written, where it was written, and what follows from it.
+
+    `file` is the file they were read from, if any; `base` the folder that relative paths are relative to; `origins`
+    says of each key that was set, such as "smtp[0].port", which file or environment variable set it.
+    """
+
+    file: Path | None = None
+    base: Path = Field(default_factory=Path.cwd)
+    origins: Mapping[str, str] = Field(default_factory=dict, repr=False)
+
+    def resolve(self, path_text: str) -> Path:
+        """The absolute path that `path_text` names; "~" is understood."""
+        return Path(os.path.normpath(self.base / os.path.expanduser(path_text)))
+
+    @property
+    def database_url(self) -> str:
+        """An asynchronous SQLAlchemy URL, an SQLite path in it being absolute. It may hold a password."""
+        url = self.database.url.get_secret_value()
+        if urls.is_postgresql(url):
+            return urls.postgresql_driver_url(url)
+        return f"sqlite+aiosqlite:///{self.resolve(urls.sqlite_path(url))}"
+
+    @property
+    def user_agent(self) -> str:
+        """How we introduce ourselves to the servers we read from."""
+        about = f" (+{quote(self.site.url, safe=':/?#[]@!$&*+,;=%~')})" if self.site.url else ""
+        return self.ingest.user_agent or f"dispatcher/{dispatcher.__version__}{about}"

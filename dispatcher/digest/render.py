@@ -1,0 +1,170 @@
+"""Rendering: a digest's content and a newsletter's templates, made into subject, text and HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import css_inline
+
+from dispatcher.digest import jinja
+from dispatcher.digest.faults import blaming
+from dispatcher.digest.files import Files, read, version
+from dispatcher.digest.personal import PersonalExtension
+from dispatcher.digest.plain import cut_at_word
+from dispatcher.digest.slots import Letterhead, Links, Pieces, Slot, fill, names
+from dispatcher.digest.voice import Voice, speaking, voice
+from dispatcher.model.content import Story
+from dispatcher.model.outbound import DigestContent, Newsletter, Personal, Section
+from dispatcher.model.values import DeliveryKind
+
+HTML_LIMIT = 95_000
+"""Bytes of decoded HTML. Gmail cuts a mail off at about 100,000 (F9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A digest as its readers share it: text, with slots where they differ."""
+
+    subject: Pieces
+    text: Pieces
+    html: Pieces
+
+    @property
+    def html_size(self) -> int:
+        """Bytes of the HTML, with an allowance for what will be put into the slots."""
+        return sum(SLOT_ALLOWANCE if isinstance(piece, Slot) else _octets(piece) for piece in self.html)
+
+
+SLOT_ALLOWANCE = 1_500
+
+
+def builtin_folder() -> Path:
+    """Our own templates: inside the package once it is installed, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    packaged = package / "_templates"
+    return packaged if packaged.is_dir() else package.parent / "templates"
+
+
+class Templates:
+    """The templates of some folders as they are now; a file in an earlier folder hides its namesake in a later one.
+
+    TemplateError if a file cannot be read.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._files = read(folders)
+        self._environment = jinja.environment(Files(self._files))
+        self._personal = PersonalExtension.join(self._environment)
+        self._inliner = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False)
+        self.version = version(self._files)
+
+    def render(self, content: DigestContent, newsletter: Newsletter) -> Rendered:
+        """What all readers of this digest share. TemplateError names file, line, and what was probably meant."""
+        stem = "digest" if content.kind in (DeliveryKind.DIGEST, DeliveryKind.EDITION) else "alert"
+        speaker = voice(content.locale, content.timezone)
+        letterhead = Letterhead.of(newsletter)
+        known = _names(content, letterhead, speaker)
+        with speaking(speaker):
+            rendered = Rendered(
+                subject=self._pieces(f"email/{stem}.subject.j2", known, tidy),
+                text=self._pieces(f"email/{stem}.txt.j2", known, lambda text: tidy(text).strip("\n") + "\n"),
+                html=self._pieces(f"email/{stem}.html.j2", known, self._styled),
+            )
+            _try_out(rendered, letterhead)
+        return rendered
+
+    def _pieces(self, name: str, known: dict[str, Any], finish: Callable[[str], str]) -> Pieces:
+        path = self._files[name][1] if name in self._files else name
+        with blaming(path, [file for _, file in self._files.values()]):
+            return self._personal.split(finish(self._environment.get_template(name).render(known)))
+
+    def _styled(self, html: str) -> str:
+        """The HTML with its style sheet written into the tags, for mail programs that ignore style sheets."""
+        return self._inliner.inline(self._personal.shield(tidy(html))).strip("\n") + "\n"
+
+
+def fit(content: DigestContent, newsletter: Newsletter, templates: Templates) -> Rendered:
+    """Render as many stories as fit into HTML_LIMIT; the rest counts as `more`, and the footer stays (F9).
+
+    A single story that is too long is cut.
+    """
+    rendered = templates.render(content, newsletter)
+    if rendered.html_size <= HTML_LIMIT:
+        return rendered
+
+    def is_small(smaller: DigestContent) -> bool:
+        return templates.render(smaller, newsletter).html_size <= HTML_LIMIT
+
+    kept = _most(len(content.stories) - 1, lambda count: is_small(_first(content, count)))
+    if kept:
+        return templates.render(_first(content, kept), newsletter)
+    single = _first(content, 1)
+    length = _most(HTML_LIMIT, lambda length: is_small(_cut(single, length)))
+    return templates.render(_cut(single, length), newsletter)
+
+
+def tidy(text: str) -> str:
+    """Text without the control characters that no mail may hold, one kind of line end, and nothing unencodable."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROLS.sub("", text).encode("utf-8", "replace").decode()
+
+
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SAMPLE = Personal(name="Ada", email="ada@example.org", topics=("One", "Two"), cadence="daily at 07:30")
+
+
+def _octets(text: str) -> int:
+    return len(text.encode()) + text.count("\n")  # a line ends in CRLF on the wire
+
+
+def _names(content: DigestContent, letterhead: Letterhead, speaker: Voice) -> dict[str, Any]:
+    """What a template knows outside `{% personal %}`: jinja.SHARED_NAMES."""
+    return {
+        "newsletter": letterhead,
+        "digest": content,
+        "sections": content.sections,
+        "stories": content.stories,
+        "more": content.more,
+        "lang": speaker.lang,
+        "dir": speaker.dir,
+    }
+
+
+def _try_out(rendered: Rendered, letterhead: Letterhead) -> None:
+    """Fill every slot once for an invented reader: a mistake in one shows now, not in the middle of a sending."""
+    known = names(_SAMPLE, letterhead, Links())
+    for pieces in (rendered.subject, rendered.text, rendered.html):
+        for piece in pieces:
+            if isinstance(piece, Slot):
+                fill(piece, known, html=pieces is rendered.html)
+
+
+def _most(limit: int, is_possible: Callable[[int], bool]) -> int:
+    """The largest number up to `limit` that is possible; 0 if none is."""
+    low, high = 0, max(limit, 0)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if is_possible(middle) else (low, middle - 1)
+    return low
+
+
+def _first(content: DigestContent, count: int) -> DigestContent:
+    """The digest with its first stories only; the others are counted."""
+    stories = iter(content.stories[:count])
+    sections = [Section(s.label, tuple(islice(stories, len(s.stories)))) for s in content.sections]
+    left_out = len(content.stories) - count
+    return replace(content, sections=tuple(s for s in sections if s.stories), more=content.more + max(left_out, 0))
+
+
+def _cut(content: DigestContent, length: int) -> DigestContent:
+    """The digest with every summary cut to `length` characters."""
+
+    def cut(story: Story) -> Story:
+        return replace(story, summary=cut_at_word(story.summary, length))
+
+    return replace(content, sections=tuple(Section(s.label, tuple(map(cut, s.stories))) for s in content.sections))

@@ -82,8 +82,10 @@ def _body(raw: RawArticle, base: str) -> str:
 
 
 def _summary(raw: RawArticle, body_text: str) -> str:
-    given = html_to_text(raw.summary) if raw.is_html else raw.summary[:MAX_HTML]
-    return shorten(line(given) or line(body_text[: MAX_SUMMARY * 20]), MAX_SUMMARY, sentence_from=MAX_SUMMARY // 3)
+    """The summary given, else the start of the body (which is the summary, where there is no content)."""
+    given = raw.summary[:MAX_HTML] if raw.content.strip() else ""
+    text = html_to_text(given) if raw.is_html else given
+    return shorten(line(text) or line(body_text[: MAX_SUMMARY * 20]), MAX_SUMMARY, sentence_from=MAX_SUMMARY // 3)
 
 
 def _from_url(url: str) -> str:

@@ -37,6 +37,8 @@ _LINE_CONTROLS = _CONTROLS | {ord(character): None for character in _BIDI}
 def html_to_text(markup: str) -> str:
     """The text of any HTML: one line to a block, a blank between table cells, no scripts and styles."""
     markup = printable(markup[:MAX_HTML])
+    if "<" not in markup:
+        return _lines(markup)
     if not is_tame(markup):
         return strip_tags(markup).strip()
     bare = nh3.clean(markup, tags=set(_BLOCKS | _CELLS), clean_content_tags=set(SILENT), attributes={}, link_rel=None)
@@ -44,7 +46,7 @@ def html_to_text(markup: str) -> str:
 
 
 def _lines(bare: str) -> str:
-    """Text of HTML that nh3 has reduced to blocks without attributes; only there is every `<` a tag."""
+    """The text of HTML that has only tags of blocks and cells, without attributes: every `<` begins one."""
     broken = _BARE_TAG.sub(lambda tag: "\n" if tag[2] in _BLOCKS else " ", re.sub(r"[ \t\r\n\f]+", " ", bare))
     lines = (" ".join(line.split()) for line in printable(html.unescape(broken)).split("\n"))
     return "\n".join(filter(None, lines))

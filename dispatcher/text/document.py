@@ -14,15 +14,15 @@ Positions = Mapping[str, Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text analysed: its tokens, and the positions (indices into `tokens`) of each folded word and of each stem.
-
-    `stem_at` holds the stem at each position. Without a stemmer the stems are the words.
+    """A text analysed: its tokens, the folded word and the stem at each position (an index into `tokens`), and the
+    positions of each word and stem. Without a stemmer the stems are the words.
     """
 
     tokens: tuple[Token, ...]
+    word_at: tuple[str, ...]
     words: Positions
-    stems: Positions
     stem_at: tuple[str, ...]
+    stems: Positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,12 @@ def analyse(
 
 def _passage(text: str, by: str) -> Passage:
     tokens = tuple(tokenise(text))
-    words = _positions([token.word for token in tokens])
+    word_at = tuple(token.word for token in tokens)
+    words = _positions(word_at)
     if not by:
-        return Passage(tokens, words, words, tuple(token.word for token in tokens))
-    stem_at = tuple(stem(token.word, by) for token in tokens)
-    return Passage(tokens, words, _positions(stem_at), stem_at)
+        return Passage(tokens, word_at, words, word_at, words)
+    stem_at = tuple(stem(word, by) for word in word_at)
+    return Passage(tokens, word_at, words, stem_at, _positions(stem_at))
 
 
 def _name(text: str, by: str) -> Name:

@@ -14,7 +14,7 @@ from dispatcher.text.document import Document, Passage
 from dispatcher.text.document import Name as DocumentName
 from dispatcher.text.language import primary
 from dispatcher.text.stems import algorithm, stem
-from dispatcher.text.tokens import Token, pieces, tokenise
+from dispatcher.text.tokens import pieces, tokenise
 from dispatcher.topics.syntax import Everything, Field, Leaf, Name, Near, Prefix, Word
 
 
@@ -30,13 +30,20 @@ class Occurrence(NamedTuple):
     last: int = -1
 
 
+class Key(NamedTuple):
+    """One word to look for, its stem, and whether it must be glued to the one before."""
+
+    word: str
+    stem: str
+    is_glued: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A leaf ready to be looked for: its words in groups that belong together, and their stems by `stemmed_by`."""
+    """A leaf ready to be looked for: its keys in groups that belong together, with stems by `stemmed_by`."""
 
     leaf: Leaf
-    groups: tuple[tuple[Token, ...], ...]
-    stems: tuple[tuple[str, ...], ...]
+    groups: tuple[tuple[Key, ...], ...]
     stemmed_by: str
 
     def find(self, document: Document) -> list[Occurrence]:
@@ -64,60 +71,52 @@ class Probe:
         is_stemmable = isinstance(self.leaf, Word | Near)
         return is_stemmable and self.stemmed_by != "" and self.stemmed_by == document.stemmed_by
 
-    def _spans(self, passage: Passage, *, is_stemmed: bool) -> list[tuple[int, int]]:
+    def _spans(self, passage: Passage, *, is_stemmed: bool) -> Iterator[tuple[int, int]]:
         """First and last token of every occurrence in one text."""
         if isinstance(self.leaf, Near):
-            starts = [self._sequence(passage, at, at + 1, is_stemmed) for at in range(len(self.groups))]
-            return list(_windows(starts, [len(group) for group in self.groups], self.leaf.distance))
-        length = sum(map(len, self.groups))
-        starts_of_all = self._sequence(passage, 0, len(self.groups), is_stemmed)
-        return [(start, start + length - 1) for start in starts_of_all]
-
-    def _sequence(self, passage: Passage, low: int, high: int, is_stemmed: bool) -> list[int]:
-        """Where the words of the groups from `low` to `high` stand one behind the other."""
-        tokens = [token for group in self.groups[low:high] for token in group]
-        if is_stemmed:
-            wanted: Sequence[str] = [word for stems in self.stems[low:high] for word in stems]
-        else:
-            wanted = [token.word for token in tokens]
+            starts = [_starts(passage, group, is_stemmed=is_stemmed) for group in self.groups]
+            yield from _windows(starts, [len(group) for group in self.groups], self.leaf.distance)
+            return
+        keys = [key for group in self.groups for key in group]
         is_prefix = isinstance(self.leaf, Prefix)
-        if is_prefix and len(tokens) == 1:
-            return sorted(at for word, places in passage.words.items() if word.startswith(wanted[0]) for at in places)
-        starts = (passage.stems if is_stemmed else passage.words).get(wanted[0], ())
-        if len(tokens) == 1:
-            return list(starts)
-        return [start for start in starts if _continues(passage, start, tokens, wanted, is_stemmed, is_prefix)]
+        for start in _starts(passage, keys, is_stemmed=is_stemmed, is_prefix=is_prefix):
+            yield start, start + len(keys) - 1
 
 
 def prepare(leaf: Leaf, language: str) -> Probe:
     """The probe of a leaf in a query of this language."""
     by = algorithm(primary(language))
-    if isinstance(leaf, Everything):
-        return Probe(leaf, (), (), by)
-    groups = tuple(tuple(group) for group in pieces(tokenise(leaf.text)))
-    return Probe(leaf, groups, tuple(tuple(stem(token.word, by) for token in group) for group in groups), by)
+    tokens = [] if isinstance(leaf, Everything) else tokenise(leaf.text)
+    groups = ([Key(token.word, stem(token.word, by), token.glued) for token in piece] for piece in pieces(tokens))
+    return Probe(leaf, tuple(map(tuple, groups)), by)
 
 
-def _continues(
-    passage: Passage, start: int, tokens: Sequence[Token], wanted: Sequence[str], is_stemmed: bool, is_prefix: bool
-) -> bool:
-    """Whether the words wanted follow from `start` on, glued where they are glued in the query."""
-    end = start + len(wanted)
-    if end > len(passage.tokens):
+def _starts(passage: Passage, keys: Sequence[Key], *, is_stemmed: bool, is_prefix: bool = False) -> Sequence[int]:
+    """Where the words stand one behind the other; of a prefix the last is only how a word begins."""
+    wanted = [key.stem if is_stemmed else key.word for key in keys]
+    if is_prefix and len(keys) == 1:
+        return sorted(at for word, places in passage.words.items() if word.startswith(wanted[0]) for at in places)
+    starts = (passage.stems if is_stemmed else passage.words).get(wanted[0], ())
+    if len(keys) == 1:
+        return starts
+    there = passage.stem_at if is_stemmed else passage.word_at
+    return [
+        start
+        for start in starts
+        if _follows(there[start : start + len(keys)], wanted, is_prefix=is_prefix)
+        and all(passage.tokens[start + at].glued for at, key in enumerate(keys) if at and key.is_glued)
+    ]
+
+
+def _follows(there: Sequence[str], wanted: Sequence[str], *, is_prefix: bool) -> bool:
+    """Whether these words are the ones wanted."""
+    if len(there) < len(wanted) or (there[-1] != wanted[-1] and not is_prefix):
         return False
-    behind = passage.tokens[start + 1 : end]
-    if any(ours.glued and not theirs.glued for ours, theirs in zip(tokens[1:], behind, strict=True)):
-        return False
-    there = passage.stem_at[start:end] if is_stemmed else tuple(token.word for token in passage.tokens[start:end])
-    if is_prefix:
-        return list(there[:-1]) == list(wanted[:-1]) and there[-1].startswith(wanted[-1])
-    return list(there) == list(wanted)
+    return there[-1].startswith(wanted[-1]) and all(map(str.__eq__, there[:-1], wanted[:-1]))
 
 
 def _windows(starts: Sequence[Sequence[int]], lengths: Sequence[int], distance: int) -> Iterator[tuple[int, int]]:
     """The smallest window from each start that holds every group, if at most `distance` other tokens are in it."""
-    if not all(starts):
-        return
     for first in sorted({start for group in starts for start in group}):
         end = first
         for group, length in zip(starts, lengths, strict=True):

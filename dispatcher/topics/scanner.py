@@ -41,11 +41,12 @@ class Lexeme(NamedTuple):
 _TYPED = str.maketrans(
     dict.fromkeys("„“”‟«»‹›＂「」『』〝〞〟", '"')
     | dict.fromkeys("‐‑‒–—―−－﹣", "-")
-    | dict(zip("（）：＊～〜", "():*~~", strict=True))
+    | dict(zip("（）：＊", "():*", strict=True))
 )
 _BLANK = re.compile(r"[\s\ufeff]*")
 _RUN = re.compile(r'[^\s()"\ufeff]+')
-_NEARNESS = re.compile(r"~(\d*)")
+_NEARNESS = re.compile(r"[~～〜](\d*)")
+_STRAY_NEARNESS = re.compile(r"[~～〜]|[^~]*[^~/]~\d*$")
 _FIELD = re.compile(r"([^\W\d]+(?:-[^\W\d]+)*):(?!//|:)")
 _OPERATORS = {"AND": Kind.AND, "OR": Kind.OR, "NOT": Kind.NOT}
 _FIELDS = [name.value for name in Field if name]
@@ -125,6 +126,8 @@ def _field(text: str, name: str, at: int) -> Lexeme:
 
 
 def _word(text: str, at: int, end: int, plain: str) -> Lexeme:
+    if _STRAY_NEARNESS.match(plain[at:end]):
+        raise error_at(text, at, "a proximity belongs right behind a phrase", 'something like "wind power"~5')
     star = plain.find("*", at, end)
     if star < 0:
         return Lexeme(Kind.WORD, text[at:end], at)

@@ -17,15 +17,17 @@ from dispatcher.topics.syntax import And, Near, Node, Not, Or, Word
 
 WORDS = ["wind", "winds", "price", "Énergie", "energie", "e-mail", "mail", "東京", "京", "C++", "Straße", "o’neill"]
 LANGUAGES = ["", "en", "en-GB", "fr", "ja"]
-QUERY_BITS = [*WORDS, "(", ")", '"', "„", "“", "«", "»", "-", "–", "*", "~3", "~", ":", " ", " ", "\n", "AND", "OR", "NOT",
-              "title:", "tag:", "lang:en", "lang:", "author:", "ener*", "ti tel:x", "&", "ﷺ", "½"]  # fmt: skip
+QUERY_BITS = [*WORDS, "(", ")", '"', "„", "“", "«", "»", "-", "–", "*", "~3", "~", ":", " ", " ", "\n",
+              "AND", "OR", "NOT", "title:", "tag:", "lang:en", "lang:", "author:", "ener*", "ti tel:x",
+              "&", "ﷺ", "½"]  # fmt: skip
 
 noise = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(QUERY_BITS), max_size=25).map("".join))
 texts = st.lists(st.sampled_from([*WORDS, "filler", "of", "…", "。"]), max_size=12).map(" ".join)
 names = st.lists(st.sampled_from(["wind", "Wind price", "énergie", "東京"]), max_size=3)
 documents = st.builds(
     analyse,
-    title=texts, summary=texts, body=texts, tags=names, authors=names, sources=names, language=st.sampled_from(LANGUAGES),
+    title=texts, summary=texts, body=texts, tags=names, authors=names, sources=names,
+    language=st.sampled_from(LANGUAGES),
 )  # fmt: skip
 
 fields = st.sampled_from(["", "", "title:", "summary:", "body:", "tag:", "source:", "author:"])
@@ -51,29 +53,33 @@ queries = st.recursive(
 
 
 @given(noise)
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_no_text_raises_anything_but_a_query_error_that_points_into_it(text: str) -> None:
-    try:
-        parse(text)
-    except QueryError as error:
+    error = refusal(text)
+    if error:
         lines = text.splitlines() or [""]
         assert 1 <= error.line <= len(lines)
         assert 1 <= error.column <= len(lines[error.line - 1]) + 1
         assert error.with_caret().endswith("^")
 
 
-@given(noise, documents, st.sampled_from(LANGUAGES))
-@settings(max_examples=300)
-def test_whatever_parses_has_a_canonical_text_that_asks_the_same(text: str, document: Document, language: str) -> None:
+def refusal(text: str) -> QueryError | None:
     try:
-        node = parse(text)
-    except QueryError:
-        return
-    assert_same(node, document, language)
+        parse(text)
+    except QueryError as error:
+        return error
+    return None
+
+
+@given(noise, documents, st.sampled_from(LANGUAGES))
+@settings(max_examples=100)
+def test_whatever_parses_has_a_canonical_text_that_asks_the_same(text: str, document: Document, language: str) -> None:
+    if not refusal(text):
+        assert_same(parse(text), document, language)
 
 
 @given(queries, documents, st.sampled_from(LANGUAGES))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_canonical_text_asks_the_same_and_is_a_fixed_point(text: str, document: Document, language: str) -> None:
     assert_same(parse(text), document, language)
 
@@ -85,7 +91,7 @@ def assert_same(node: Node, document: Document, language: str) -> None:
 
 
 @given(queries, documents, st.sampled_from(LANGUAGES))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_the_tree_as_it_was_written_is_matched_by_plain_boolean_algebra(
     text: str, document: Document, language: str
 ) -> None:
@@ -108,7 +114,7 @@ def holds(node: Node, document: Document, language: str) -> bool:
 
 
 @given(st.lists(st.sampled_from("abcdef"), max_size=8), st.data())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_words_and_operators_agree_with_sets(words: list[str], data: st.DataObject) -> None:
     """An oracle that shares no code with us: Python's own boolean operators over a set of letters."""
     text, python = data.draw(st.recursive(
@@ -127,7 +133,7 @@ def test_words_and_operators_agree_with_sets(words: list[str], data: st.DataObje
 
 
 @given(st.lists(st.sampled_from("abcx"), max_size=12), st.sets(st.sampled_from("abc"), min_size=2), st.integers(0, 6))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_proximity_agrees_with_looking_at_every_window(words: list[str], wanted: set[str], distance: int) -> None:
     node = Near(" ".join(sorted(wanted)), distance)
     windows = (
@@ -139,7 +145,7 @@ def test_proximity_agrees_with_looking_at_every_window(words: list[str], wanted:
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_folding_and_tokens_are_stable(text: str) -> None:
     assert fold(fold(text)) == fold(text)
     tokens = tokenise(text)
@@ -150,7 +156,7 @@ def test_folding_and_tokens_are_stable(text: str) -> None:
 
 
 @given(st.text(max_size=30), st.sampled_from(LANGUAGES))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_every_word_of_an_article_finds_it(text: str, language: str) -> None:
     document = analyse(title="", summary="", body=text, language=language)
     for token in tokenise(text):
@@ -158,10 +164,8 @@ def test_every_word_of_an_article_finds_it(text: str, language: str) -> None:
 
 
 @given(queries, documents, st.sampled_from(LANGUAGES))
-@settings(max_examples=150)
-def test_an_explanation_agrees_with_the_score_and_blames_something(
-    text: str, document: Document, language: str
-) -> None:
+@settings(max_examples=80)
+def test_an_explanation_agrees_with_the_score_and_says_why_not(text: str, document: Document, language: str) -> None:
     answer = explain(text, document, language, article={})
     assert answer.score == score(parse(text), document, language)
     assert answer.matched == (answer.score is not None)

@@ -15,7 +15,7 @@ ARTICLES: dict[str, dict[str, object]] = {
         "title": "Energy prices fall as O’Neill’s wind farm opens",
         "summary": "The North Sea park delivers 3.5 gigawatts, says Jane O’Neill.",
         "body": "Electricity became cheaper on Tuesday. Consumers in Łódź and São Paulo will not notice: "
-        "state-of-the-art cables, an e-mail hotline (help@grid.example) and the C++ control software were paid in 2025. "
+        "state-of-the-art cables, an e-mail hotline (help@grid.example) and the C++ software were paid in 2025. "
         "Read more at https://www.grid.example/wind-park?id=7 or ask @gridnews, #offshore.",
         "tags": ["Wind Power", "Économie"],
         "authors": ["Jane O’Neill", "Bob Stone"],

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from dispatcher.articles import markup
 from dispatcher.articles.identity import canonical_url, content_hash
-from dispatcher.articles.text import MAX_HTML, html_to_text, line, printable, shorten, strip_tags
+from dispatcher.articles.text import MAX_HTML, html_to_text, line, printable, shorten
 from dispatcher.model.content import Article, RawArticle, Source
 
 MAX_TITLE = 300
@@ -71,8 +71,8 @@ def _web_base(raw: RawArticle) -> str:
 
 
 def _title(raw: RawArticle) -> str:
-    text = strip_tags(raw.title[: MAX_TITLE * 20]) if raw.is_html else raw.title
-    return shorten(line(text), MAX_TITLE)
+    text = raw.title[: MAX_TITLE * 20]
+    return shorten(line(html_to_text(text) if raw.is_html else text), MAX_TITLE)
 
 
 def _body(raw: RawArticle, base: str) -> str:
@@ -104,7 +104,7 @@ def _past(moment: datetime | None, now: datetime) -> datetime | None:
 
 
 def _plain(text: str) -> str:
-    return line(strip_tags(text[:1000]))
+    return line(html_to_text(text[:1000]))
 
 
 def _distinct(texts: Iterable[str], most: int, longest: int) -> list[str]:

@@ -30,7 +30,7 @@ def apply(draft: Draft, env: Mapping[str, str]) -> None:
 
 
 def _is_meant_for_others(name: str) -> bool:
-    return name == "DISPATCHER_CONFIG" or _KUBERNETES.fullmatch(name) is not None
+    return name == "DISPATCHER_CONFIG" or name.startswith("DISPATCHER_TEST_") or _KUBERNETES.fullmatch(name) is not None
 
 
 def _keys(name: str) -> Keys:

@@ -53,4 +53,4 @@ def hide(text: str) -> str:
 
 def logger(name: str) -> Any:
     """A logger bound to the part of the program that speaks."""
-    return structlog.get_logger().bind(part=name)
+    return structlog.get_logger(part=name)  # lazy: what `setup` decides later holds for it too

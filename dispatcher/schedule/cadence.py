@@ -36,6 +36,7 @@ _EXPIRY = {
 _NEW_YEAR = datetime.combine(date(2001, 1, 1), time.min)
 
 
+@lru_cache(maxsize=1 << 16)  # a million readers share a few slots in a few zones
 def next_due(cadence: Cadence, after: datetime, zone: str) -> datetime:
     """The first due instant strictly after `after`."""
     clock = _clock(cadence, zone)
@@ -54,6 +55,7 @@ def next_due(cadence: Cadence, after: datetime, zone: str) -> datetime:
     return min(due_at for _, due_at in [(wall, first), *takewhile(lambda pair: pair[0] <= wall + jump, later)])
 
 
+@lru_cache(maxsize=1 << 16)
 def latest_due(cadence: Cadence, at: datetime, zone: str) -> datetime:
     """The last due instant that is not after `at`."""
     clock = _clock(cadence, zone)

@@ -60,16 +60,28 @@ class Cadence:
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Cadence:
-    """Read a cadence, leniently as to case, blanks, full day names, am and pm. CadenceError, with a valid one, if none."""
-    if len(text) > LONGEST_TEXT:
-        raise CadenceError(f'{_quoted(text)} is too long for a cadence; write one such as "daily at 07:30"')
-    words = unicodedata.normalize("NFKC", text).lower().split()
+    """Read a cadence, leniently as to case, blanks, full day names, am and pm.
+
+    CadenceError, with what is wrong and a valid one, if it is none.
+    """
+    words = _words(text)
     if not words:
         raise CadenceError('a cadence is missing; write one such as "daily at 07:30"')
     reader = _READERS.get(words[0])
     if reader is None:
         raise _unknown(words)
     return reader(words[1:])
+
+
+def _words(text: str) -> list[str]:
+    """The words in lower case, fit to be quoted: nothing is left in them that moves a terminal's cursor."""
+    written = unicodedata.normalize("NFKC", text[: LONGEST_TEXT + 1]).lower()
+    words = [
+        "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in w) for w in written.split()
+    ]
+    if max(len(text), len(written)) > LONGEST_TEXT:  # a single character can stand for eighteen
+        raise _error(f"{_quoted(' '.join(words))} is too long for a cadence", _EXAMPLES["daily"])
+    return words
 
 
 def _instant(words: Sequence[str]) -> Cadence:
@@ -226,6 +238,5 @@ def _error(problem: str, example: str) -> CadenceError:
 
 
 def _quoted(text: str) -> str:
-    """Somebody's words inside a message: short, and nothing in them that moves a terminal's cursor."""
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:40])
-    return f'"{shown}…"' if len(text) > 40 else f'"{shown}"'
+    """Somebody's words inside a message, shortened."""
+    return f'"{text[:40]}…"' if len(text) > 40 else f'"{text}"'

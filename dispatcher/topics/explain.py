@@ -142,10 +142,12 @@ def _line(
 def _snippet(hits: list[Occurrence], document: Document, article: Mapping[str, str]) -> Snippet | None:
     """The text around the first of some hits in one place, with all of them that it holds highlighted."""
     field, which, first, _ = hits[0]
+    if field is Field.LANG:
+        return Snippet(field.value, document.language, ((0, len(document.language)),))
     text, passage = _original(field, which, document, article)
     if not text:
         return None
-    if first < 0:
+    if first < 0:  # a whole name
         return Snippet(field.value, text.translate(_BLANKS), ((0, len(text)),))
     spans = [(passage.tokens[hit.first].start, passage.tokens[hit.last].end) for hit in hits]
     return _excerpt(field, text, _apart(spans))
@@ -156,8 +158,6 @@ def _original(field: Field, which: int, document: Document, article: Mapping[str
         case Field.TAG | Field.AUTHOR | Field.SOURCE:
             names = {Field.TAG: document.tags, Field.AUTHOR: document.authors, Field.SOURCE: document.sources}[field]
             return names[which].text, names[which].passage
-        case Field.LANG:
-            return document.language, document.title
         case _:
             passage = {Field.SUMMARY: document.summary, Field.BODY: document.body}.get(field, document.title)
             return article.get(field.value, ""), passage

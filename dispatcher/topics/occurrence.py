@@ -112,7 +112,7 @@ def _follows(there: Sequence[str], wanted: Sequence[str], *, is_prefix: bool) ->
     """Whether these words are the ones wanted."""
     if len(there) < len(wanted) or (there[-1] != wanted[-1] and not is_prefix):
         return False
-    return there[-1].startswith(wanted[-1]) and all(map(str.__eq__, there[:-1], wanted[:-1]))
+    return there[-1].startswith(wanted[-1]) and list(there[:-1]) == list(wanted[:-1])
 
 
 def _windows(starts: Sequence[Sequence[int]], lengths: Sequence[int], distance: int) -> Iterator[tuple[int, int]]:

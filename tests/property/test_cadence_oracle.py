@@ -198,16 +198,23 @@ def test_no_change_of_zone_or_time_brings_two_digests_of_one_label_close_togethe
         assert due - last >= DAY / 2
 
 
-@given(st.text(max_size=60) | st.lists(st.sampled_from([*"0123456789*/,-:@? ", "on ", "at ", "cron ", "weekly ", "daily ",
-                                                        "monthly ", "mon", "feb", "\x00"])).map("".join))  # fmt: skip
+pieces = [*"0123456789*/,-:@? ", "on ", "at ", "cron ", "weekly ", "daily ", "monthly ", "mon", "feb", "\x00", "\x1b"]
+texts = (
+    st.text(max_size=60) | st.lists(st.sampled_from(pieces)).map("".join) | st.text(max_size=40).map("cron {}".format)
+)
+
+
+@given(texts)
 @settings(max_examples=500, deadline=None)
 def test_any_text_is_a_cadence_or_a_cadence_error(text: str) -> None:
     try:
         cadence = parse(text)
     except CadenceError as error:
-        assert str(error).isprintable()
+        message = str(error)
     else:
-        assert parse(str(cadence)) == cadence
+        message = str(cadence)
+        assert parse(message) == cadence
+    assert message.isprintable()
 
 
 @pytest.mark.parametrize("zone", ["Europe/London", "Pacific/Apia", "America/Nuuk"])

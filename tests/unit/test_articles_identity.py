@@ -44,7 +44,8 @@ def test_a_link_has_one_canonical_form_which_is_its_own(url: str, canonical: str
     "url",
     ["", "x", "/x", "mailto:a@a.example", "javascript:alert(1)", "file:///etc/passwd", "ftp://a.example/", "http://",
      "http://a b/", "http://[::1", "https://a.example:99999/", "https://a.example:x/", "tag:a.example,2026:1",
-     "//a.example/x", "https://a.example/" + "x" * 3000, "https://a<b>.example/", "https://a.example/\x00", "data:text/html,x"],
+     "//a.example/x", "https://a.example/" + "x" * 3000, "https://a<b>.example/", "https://a.example/\x00",
+     "data:text/html,x"],
 )  # fmt: skip
 def test_what_is_no_web_link_is_nothing(url: str) -> None:
     assert canonical_url(url) == ""

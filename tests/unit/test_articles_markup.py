@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from dispatcher.articles.markup import MAX_LINKS, paragraphs, public_image, sanitise
+from dispatcher.articles.markup import MAX_DEPTH, MAX_LINKS, paragraphs, public_image, sanitise
 
 BASE = "https://site.example/blog/post"
 
@@ -96,8 +98,47 @@ def test_writing_direction_and_language_stay() -> None:
     assert sanitise('<p dir="rtl" lang="ar">نص</p>', BASE) == '<p dir="rtl" lang="ar">نص</p>'
 
 
-def test_a_bomb_of_nested_tags_becomes_text() -> None:
-    assert sanitise("<div>" * 10_000 + "kept", BASE) == "<p>kept</p>"
+@pytest.mark.parametrize(
+    "piece",
+    ["<div>", "<div></x>", "<div><!--</div>-->", "<div><!x </div>", '<div><br title="</div>">',
+     "<div><table></div></table>",
+     "<div><b a=1></div>", "<svg><td>", "<font><p>", "<table>", "<a><p>", "<b><i></b></i>", "<object>"],
+)  # fmt: skip
+def test_a_bomb_of_nested_tags_is_flattened(piece: str) -> None:
+    clean = sanitise(piece * 2_000 + "kept", BASE)
+    assert "kept" in clean
+    assert clean.count("</") - clean.count("</br") < 10_000
+    assert depth(clean) <= MAX_DEPTH + 5
+
+
+def depth(markup: str) -> int:
+    """The deepest nesting, of HTML in which every element is closed."""
+    deepest = now = 0
+    for is_end in re.findall(r"<(/?)(?!br|hr|img|col\b)[a-z]", markup):
+        now += -1 if is_end else 1
+        deepest = max(deepest, now)
+    assert now == 0
+    return deepest
+
+
+@pytest.mark.parametrize(
+    ("soup", "clean"),
+    [
+        ("<p>a<p>b", "<p>a</p><p>b</p>"),
+        ("<ul><li>a<li>b</ul>c", "<ul><li>a</li><li>b</li></ul>c"),
+        ("<p>a<div>b</div>", "<p>a</p><div>b</div>"),
+        ("<b><i>a</b>b</i>", "<b><i>a</i></b>b"),
+        ("<article><section>a</section><section>b</section></article>", "<div><div>a</div><div>b</div></div>"),
+        ("<dl><dt>a<dd>b<dt>c</dl>", "<dl><dt>a</dt><dd>b</dd><dt>c</dt></dl>"),
+        ("</p></div>a", "a"),
+        ("a < b && c > d <3", "a &lt; b &amp;&amp; c &gt; d &lt;3"),
+        ("<p title=it's>don't</p>", "<p>don't</p>"),
+        ("<P LANG='de'>Ä&ouml;&#8211;</P>", '<p lang="de">Äö–</p>'),
+        ("<custom-tag>a</custom-tag><font>b</font>", "ab"),
+    ],
+)
+def test_tag_soup_comes_out_well_nested(soup: str, clean: str) -> None:
+    assert sanitise(soup, BASE) == clean
 
 
 def test_a_flood_of_links_is_cut_off() -> None:

@@ -135,10 +135,26 @@ def is_helped_by(message: str) -> bool:
     return False
 
 
-def test_a_message_moves_no_cursor_and_breaks_no_line() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "daily\x1b[2J at\x07 07:30\ud800\u202e",
+        "daily at \x1b[2J",
+        "cron \x08 0 0 0 0",
+        "cron @\x08",
+        "cron 0 8 * * 1-\x1bx",
+    ],
+)
+def test_a_message_moves_no_cursor_and_breaks_no_line(text: str) -> None:
     with pytest.raises(CadenceError) as refusal:
-        parse("daily\x1b[2J at\x07 07:30\ud800\u202e")
+        parse(text)
     assert str(refusal.value).isprintable()
+
+
+def test_a_text_that_grows_when_it_is_normalised_is_refused_in_a_short_message() -> None:
+    with pytest.raises(CadenceError, match="too long") as refusal:
+        parse("cron " + "\ufdfa" * 100)
+    assert len(str(refusal.value)) < 300
 
 
 def test_the_label_is_the_kind_and_for_a_cron_its_expression() -> None:

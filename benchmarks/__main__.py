@@ -1,0 +1,14 @@
+"""`python -m benchmarks [NAME ...]`: all benchmarks, or those named."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import chain
+
+BENCHES = {"chain": chain.main}
+
+for name in sys.argv[1:] or BENCHES:
+    if name not in BENCHES:
+        sys.exit(f"no benchmark is named {name!r}; there are {', '.join(BENCHES)}")
+    BENCHES[name]()

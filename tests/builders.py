@@ -13,7 +13,8 @@ from xml.sax.saxutils import escape
 
 from dispatcher.config.settings import Settings, SourceEntry, SubscriberEntry, TopicEntry
 from dispatcher.delivery.memory import MemoryTransport
-from dispatcher.model.content import Article, RawArticle, Source
+from dispatcher.model.content import Article, Source
+from dispatcher.model.raw import RawArticle
 from dispatcher.model.values import Origin
 from dispatcher.pipeline.context import Context, open_context
 from dispatcher.pipeline.declare import declare
@@ -22,7 +23,8 @@ from dispatcher.store import Store, schema
 
 def source(now: datetime, **changes: Any) -> Source:
     """A source that is due now."""
-    return Source(**{"name": "Gazette", "url": "feed.xml", "origin": Origin.CLI, "next_poll_at": now, "created_at": now} | changes)  # fmt: skip
+    values = {"name": "Gazette", "url": "feed.xml", "origin": Origin.CLI, "next_poll_at": now, "created_at": now}
+    return Source(**values | changes)
 
 
 def raw(guid: str = "1", **changes: Any) -> RawArticle:

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from dispatcher.articles import markup
 from dispatcher.articles.identity import canonical_url, content_hash
 from dispatcher.articles.text import MAX_HTML, html_to_text, line, printable, shorten
-from dispatcher.model.content import Article, RawArticle, Source
+from dispatcher.model.content import Article, Source
+from dispatcher.model.raw import RawArticle
 
 MAX_TITLE = 300
 MAX_SUMMARY = 350

@@ -12,28 +12,6 @@ from dispatcher.model.columns import instant, json, words
 from dispatcher.model.values import Origin, PausedBy
 
 
-@dataclass(frozen=True, slots=True)
-class RawArticle:
-    """One item as a source gave it: untrusted, possibly with HTML in every field, links possibly relative.
-
-    `base_url` is what relative links are relative to. `language` is what the item or its feed claims.
-    """
-
-    guid: str
-    title: str = ""
-    url: str = ""
-    summary: str = ""
-    content: str = ""
-    is_html: bool = True
-    authors: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    image_url: str = ""
-    language: str = ""
-    published_at: datetime | None = None
-    updated_at: datetime | None = None
-    base_url: str = ""
-
-
 class Source(SQLModel, table=True):
     """A feed or folder we read, with what polling it politely needs and how healthy it is."""
 
@@ -109,11 +87,13 @@ class Sighting(SQLModel, table=True):
 
 
 class Query(SQLModel, table=True):
-    """The canonical text and language of a search: immutable, shared, owner of its matches, never shown as such."""
+    """The canonical text and language of a search: immutable, shared, owner of its matches, never shown as such.
 
-    __table_args__ = (sa.UniqueConstraint("text", "language"),)
+    `digest` is SHA-256 of both: a text may be longer than an index of PostgreSQL takes.
+    """
 
     id: int | None = Field(default=None, primary_key=True)
+    digest: str = Field(unique=True)
     text: str
     language: str
     created_at: datetime = instant()

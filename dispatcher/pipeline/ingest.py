@@ -17,7 +17,8 @@ from typing import Any
 
 from dispatcher.articles.clean import clean
 from dispatcher.articles.identity import is_shareable
-from dispatcher.model.content import Article, RawArticle, Sighting, Source
+from dispatcher.model.content import Article, Sighting, Source
+from dispatcher.model.raw import RawArticle
 from dispatcher.observability.logs import logger
 from dispatcher.pipeline.context import Context
 from dispatcher.sources.polling import next_poll

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from markdown_it import MarkdownIt
 
 from dispatcher.errors import SourceError
-from dispatcher.model.content import RawArticle
+from dispatcher.model.raw import RawArticle
 from dispatcher.sources import frontmatter, guids, page
 from dispatcher.sources.dates import parse_date
 

@@ -20,7 +20,7 @@ import feedparser
 from feedparser.encodings import convert_to_utf8
 
 from dispatcher.errors import SourceError
-from dispatcher.model.content import RawArticle
+from dispatcher.model.raw import RawArticle
 from dispatcher.sources import guids, jsonfeed
 from dispatcher.sources.dates import parse_date
 

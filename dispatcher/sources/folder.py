@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dispatcher import clock
 from dispatcher.errors import SourceError
-from dispatcher.model.content import RawArticle
+from dispatcher.model.raw import RawArticle
 from dispatcher.sources import document
 
 SETTLING = 0.5

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-from dispatcher.model.content import RawArticle
+from dispatcher.model.raw import RawArticle
 
 MAX_LENGTH = 500  # PostgreSQL refuses index entries beyond about 2,700 bytes
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dispatcher.errors import SourceError
-from dispatcher.model.content import RawArticle
+from dispatcher.model.raw import RawArticle
 from dispatcher.sources import guids
 from dispatcher.sources.dates import parse_date
 

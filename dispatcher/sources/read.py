@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from dispatcher.errors import SourceError
-from dispatcher.model.content import RawArticle, Source
+from dispatcher.model.content import Source
+from dispatcher.model.raw import RawArticle
 from dispatcher.sources import document, feed, folder, sandbox
 from dispatcher.sources.http import Failure, Fetcher
 
@@ -118,8 +118,7 @@ def _bytes(path: Path) -> bytes:
 
 
 async def _read_folder(source: Source, path: Path, now: datetime, known: Mapping[str, str]) -> Reading:
-    parse = partial(sandbox.call, document.parse)
-    found = await asyncio.to_thread(folder.read, path, now=now, known=known, parse=parse)
+    found = await asyncio.to_thread(folder.read, path, now=now, known=known, parse=_parse_document)
     return Reading(
         items=found.items,
         unchanged=found.fingerprints == known and not (found.items or found.pending or found.problems),
@@ -127,6 +126,10 @@ async def _read_folder(source: Source, path: Path, now: datetime, known: Mapping
         pending=found.pending,
         problems=found.problems,
     )
+
+
+def _parse_document(data: bytes, *, path: str, modified_at: datetime) -> RawArticle | None:
+    return sandbox.call(document.parse, data, path=path, modified_at=modified_at)
 
 
 def _unchanged(source: Source, etag: str = "", last_modified: str = "") -> Reading:

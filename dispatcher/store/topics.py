@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -35,9 +36,9 @@ async def by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Topic]:
 
 async def query_id(tx: Transaction, text: str, language: str, now: datetime) -> int:
     """The id of the query with this canonical text and language, made if it is new."""
-    await add_new(tx, Query, [{"text": text, "language": language, "created_at": now}])
-    where = (QUERY.c.text == text) & (QUERY.c.language == language)
-    return int((await tx.execute(sa.select(QUERY.c.id).where(where))).scalar_one())
+    digest = hashlib.sha256(f"{language}\n{text}".encode()).hexdigest()
+    await add_new(tx, Query, [{"digest": digest, "text": text, "language": language, "created_at": now}])
+    return int((await tx.execute(sa.select(QUERY.c.id).where(QUERY.c.digest == digest))).scalar_one())
 
 
 async def insert(tx: Transaction, topic: Topic) -> int:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from dispatcher.articles.clean import MAX_SUMMARY, MAX_TAGS, MAX_TITLE, clean, language_tag
-from dispatcher.model.content import Article, RawArticle, Source
+from dispatcher.model.content import Article, Source
+from dispatcher.model.raw import RawArticle
 from dispatcher.model.values import Origin
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

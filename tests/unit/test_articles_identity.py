@@ -8,7 +8,8 @@ import pytest
 
 from dispatcher.articles.clean import clean
 from dispatcher.articles.identity import canonical_url, content_hash, is_shareable
-from dispatcher.model.content import RawArticle, Source
+from dispatcher.model.content import Source
+from dispatcher.model.raw import RawArticle
 from dispatcher.model.values import Origin
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

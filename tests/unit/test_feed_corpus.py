@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.errors import SourceError
-from dispatcher.model.content import RawArticle
+from dispatcher.model.raw import RawArticle
 from dispatcher.sources import feed
 
 CORPUS = Path(__file__).parents[1] / "corpus" / "feeds"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dispatcher.errors import SourceError
-from dispatcher.model.content import RawArticle
+from dispatcher.model.raw import RawArticle
 from dispatcher.sources import document
 
 MODIFIED_AT = datetime(2026, 11, 22, 9, tzinfo=UTC)

@@ -63,12 +63,13 @@ def upgrade() -> None:
     op.create_table(
         "query",
         sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
         sa.Column("text", sa.String(), nullable=False),
         sa.Column("language", sa.String(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("backfilled_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("text", "language"),
+        sa.UniqueConstraint("digest"),
     )
     with op.batch_alter_table("query", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_query_backfilled_at"), ["backfilled_at"], unique=False)

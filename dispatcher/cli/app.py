@@ -7,13 +7,28 @@ from typing import Annotated
 
 import typer
 
+from dispatcher.cli import (
+    articles,
+    configuration,
+    database,
+    deliveries,
+    demo,
+    initialise,
+    preview,
+    roster,
+    sources,
+    status,
+    steps,
+    subscribers,
+    topics,
+)
 from dispatcher.cli.session import Session
 
 app = typer.Typer(
     name="dispatcher",
-    help="Feeds in, personal digests out: a newsletter and notification dispatcher.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich draws our tables; for help its import would take longer than all the rest
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -28,30 +43,20 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    config: Annotated[Path | None, typer.Option(help="The configuration file, else ./config/dispatcher.toml.")] = None,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks and debug logs.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The configuration; else ./config/dispatcher.toml.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the logs of every detail.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Feeds in, personal digests out: a newsletter and notification dispatcher."""
     Session.config, Session.debug = config, debug
 
 
-from dispatcher.cli import (  # noqa: E402 - each adds its commands to the app above
-    articles,
-    configuration,
-    database,
-    deliveries,
-    demo,
-    initialise,
-    preview,
-    sources,
-    status,
-    steps,
-    subscribers,
-    topics,
-)
-
 for module in (initialise, steps, demo, preview, status):
     module.register(app)
-for module in (sources, topics, subscribers, articles, deliveries, configuration, database):
-    app.add_typer(module.app)
+roster.register(subscribers.app)
+for group in (sources, topics, subscribers, articles, deliveries, configuration, database):
+    app.add_typer(group.app)

@@ -1,9 +1,8 @@
-"""What every command starts with: the options before its name, the settings, a context, a clock."""
+"""What every command starts with: the options before its name, the settings, a context."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -34,17 +33,26 @@ def load() -> Settings:
     return settings
 
 
+def load_file() -> Settings:
+    """As `load`, and there must be a file: commands work on somebody's newsletter, and without one there is none."""
+    from dispatcher.errors import ConfigError, Problem
+
+    settings = load()
+    if settings.file is None:
+        hint = "there is none; make one here with `dispatcher init`, or name yours: `dispatcher --config FILE …`"
+        raise ConfigError([Problem("config/dispatcher.toml", "", hint)])
+    return settings
+
+
 @asynccontextmanager
-async def context(*, now: datetime | None = None, role: str = "command", alone: bool = False) -> AsyncIterator[Context]:
-    """A context in which what config names exists."""
+async def context(*, now: datetime | None = None, alone: bool = False) -> AsyncIterator[Context]:
+    """A context in which what config names exists. `alone` refuses while a daemon is running."""
     from dispatcher import clock
     from dispatcher.pipeline.context import open_context
     from dispatcher.pipeline.declare import declare
 
-    settings = load()
-    need_config(settings)
     moment = now or clock.now()
-    async with open_context(settings, role=role, now=moment, alone=alone) as ctx:
+    async with open_context(load_file(), now=moment, alone=alone) as ctx:
         await declare(ctx, moment)
         yield ctx
 
@@ -56,34 +64,8 @@ async def store() -> AsyncIterator[Store]:
         yield ctx.store
 
 
-def need_config(settings: Settings) -> None:
-    """Commands work on somebody's newsletter: without a file there is none, and we say how to make one."""
-    from dispatcher.errors import ConfigError, Problem
-
-    if settings.file is None:
-        hint = "no configuration found; run `dispatcher init` here, or name a file with --config"
-        raise ConfigError([Problem("config/dispatcher.toml", "", hint)])
-
-
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a command's coroutine to its end."""
+    import asyncio
+
     return asyncio.run(work)
-
-
-def moment(text: str | None) -> datetime | None:
-    """The instant that `--at` names; None when it was not given. A usage error if it is not one."""
-    import typer
-
-    from dispatcher import clock
-
-    if text is None:
-        return None
-    try:
-        return clock.parse(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{text!r} is not an instant; write it like 2026-03-01T07:31 (UTC) or 2026-03-01T07:31+01:00"
-        ) from None
-
-
-Step = Callable[["Context", datetime], Awaitable[Result]]

@@ -6,7 +6,13 @@ import sys
 
 from dispatcher.errors import ConfigError, DispatcherError, QueryError
 
-BUG = "this is a bug in dispatcher; run again with --debug for the traceback, and please report it"
+BUG = "This is a bug in dispatcher: please report it with what `dispatcher --debug …` shows."
+
+
+class UsageError(DispatcherError):
+    """The command cannot be carried out as it was given."""
+
+    exit_code = 2
 
 
 def explain(error: BaseException, *, debug: bool = False) -> int:
@@ -17,22 +23,26 @@ def explain(error: BaseException, *, debug: bool = False) -> int:
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt):
         return 130
-    if isinstance(error, BrokenPipeError):
-        return 0
     text, code = _words(error)
-    print(text, file=sys.stderr)
+    print(f"Error: {text}", file=sys.stderr)
     return code
 
 
 def _words(error: BaseException) -> tuple[str, int]:
-    if isinstance(error, ConfigError):
-        count = len(error.problems)
-        head = "configuration: one problem" if count == 1 else f"configuration: {count} problems"
-        return "\n".join([head, *(f"  {problem}" for problem in error.problems)]), error.exit_code
-    if isinstance(error, QueryError):
-        return f"error: {error.with_caret()}", error.exit_code
-    if isinstance(error, DispatcherError):
-        return f"error: {error}", error.exit_code
-    if isinstance(error, OSError) and error.filename:
-        return f"error: {error.filename}: {error.strerror}", 1
-    return f"error: {type(error).__name__}: {error}\n{BUG}", 1
+    match error:
+        case ConfigError():
+            return _listed(error), error.exit_code
+        case QueryError():
+            return error.with_caret(), error.exit_code
+        case DispatcherError():
+            return str(error), error.exit_code
+        case OSError():
+            return f"{error.filename}: {error.strerror}" if error.filename else str(error), 1
+        case _:
+            return f"{type(error).__name__}: {error}\n{BUG}", 1
+
+
+def _listed(error: ConfigError) -> str:
+    if len(error.problems) == 1:
+        return f"in the configuration: {error.problems[0]}"
+    return "\n".join([f"{len(error.problems)} in the configuration:", *(f"  {problem}" for problem in error.problems)])

@@ -36,46 +36,19 @@ _EXPIRY = {
 _NEW_YEAR = datetime.combine(date(2001, 1, 1), time.min)
 
 
-@lru_cache(maxsize=1 << 16)  # a million readers share a few slots in a few zones
 def next_due(cadence: Cadence, after: datetime, zone: str) -> datetime:
     """The first due instant strictly after `after`."""
-    clock = _clock(cadence, zone)
-    start = zones.wall_at(after, clock) - zones.jump_near(after, clock)
-    later = (
-        (wall, due_at)
-        for wall in walls_from(cadence.days, cadence.times, start)
-        for due_at in _instants(cadence, wall, clock)
-        if due_at > after
-    )
-    wall, first = next(later)
-    jump = zones.jump_near(first, clock)
-    if not jump:
-        return first
-    # Around a change of the clocks, later wall times can come earlier: 02:45 means 03:45 where two becomes three.
-    return min(due_at for _, due_at in [(wall, first), *takewhile(lambda pair: pair[0] <= wall + jump, later)])
+    return _next_due(cadence, _utc(after), zone)
 
 
-@lru_cache(maxsize=1 << 16)
 def latest_due(cadence: Cadence, at: datetime, zone: str) -> datetime:
     """The last due instant that is not after `at`."""
-    clock = _clock(cadence, zone)
-    start = zones.wall_at(at, clock) + zones.jump_near(at, clock)
-    earlier = (
-        (wall, due_at)
-        for wall in walls_back_from(cadence.days, cadence.times, start)
-        for due_at in reversed(_instants(cadence, wall, clock))
-        if due_at <= at
-    )
-    wall, last = next(earlier)
-    jump = zones.jump_near(last, clock)
-    if not jump:
-        return last
-    return max(due_at for _, due_at in [(wall, last), *takewhile(lambda pair: pair[0] >= wall - jump, earlier)])
+    return _latest_due(cadence, _utc(at), zone)
 
 
 def previous_due(cadence: Cadence, before: datetime, zone: str) -> datetime:
     """The last due instant strictly before `before`."""
-    return latest_due(cadence, before - datetime.resolution, zone)
+    return _latest_due(cadence, _utc(before) - datetime.resolution, zone)
 
 
 def next_after_change(
@@ -88,7 +61,7 @@ def next_after_change(
     """
     if last_due_at is None:
         return next_due(cadence, now, zone)
-    due_at = next_due(cadence, max(now, last_due_at + period(cadence) / 2 - datetime.resolution), zone)
+    due_at = next_due(cadence, max(_utc(now), _utc(last_due_at) + period(cadence) / 2 - datetime.resolution), zone)
     last_slot = slot(cadence, last_due_at, last_zone)
     while slot(cadence, due_at, zone) <= last_slot:  # one label, and dates that sort as text
         due_at = next_due(cadence, due_at, zone)
@@ -99,8 +72,8 @@ def slot(cadence: Cadence, due_at: datetime, zone: str) -> str:
     """The part of a delivery's key that says which digest this is: the label, and the local date or the instant."""
     clock = _clock(cadence, zone)
     if cadence.is_sub_daily:
-        return f"{cadence.label}:{due_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    wall = zones.wall_at(due_at, clock)
+        return f"{cadence.label}:{_utc(due_at):%Y-%m-%dT%H:%M:%SZ}"
+    wall = zones.wall_at(_utc(due_at), clock)
     if len(cadence.times) > 1:
         return f"{cadence.label}:{wall:%Y-%m-%dT%H:%M}"
     day_before = datetime.combine(wall.date() - ONE_DAY, cadence.times[0])
@@ -122,6 +95,41 @@ def period(cadence: Cadence) -> timedelta:
     return median_low(later - earlier for earlier, later in pairwise(walls))
 
 
+@lru_cache(maxsize=1 << 16)  # a million readers share a few slots in a few zones
+def _next_due(cadence: Cadence, after: datetime, zone: str) -> datetime:
+    clock = _clock(cadence, zone)
+    start = zones.wall_at(after, clock) - zones.jump_near(after, clock)
+    later = (
+        (wall, due_at)
+        for wall in walls_from(cadence.days, cadence.times, start)
+        for due_at in _instants(cadence, wall, clock)
+        if due_at > after
+    )
+    wall, first = next(later)
+    jump = zones.jump_near(first, clock)
+    if not jump:
+        return first
+    # Around a change of the clocks, later wall times can come earlier: 02:45 means 03:45 where two becomes three.
+    return min(due_at for _, due_at in [(wall, first), *takewhile(lambda pair: pair[0] <= wall + jump, later)])
+
+
+@lru_cache(maxsize=1 << 16)
+def _latest_due(cadence: Cadence, at: datetime, zone: str) -> datetime:
+    clock = _clock(cadence, zone)
+    start = zones.wall_at(at, clock) + zones.jump_near(at, clock)
+    earlier = (
+        (wall, due_at)
+        for wall in walls_back_from(cadence.days, cadence.times, start)
+        for due_at in _instants(cadence, wall, clock)
+        if due_at <= at
+    )
+    wall, last = next(earlier)
+    jump = zones.jump_near(last, clock)
+    if not jump:
+        return last
+    return max(due_at for _, due_at in [(wall, last), *takewhile(lambda pair: pair[0] >= wall - jump, earlier)])
+
+
 def _expiry_of(period: timedelta) -> timedelta:
     """Five sixths up to a day, four sevenths up to a week, a third beyond; never less for a longer period."""
     if period <= ONE_DAY:
@@ -129,6 +137,13 @@ def _expiry_of(period: timedelta) -> timedelta:
     if period <= 7 * ONE_DAY:
         return max(_EXPIRY["daily"], period * 4 / 7)
     return min(max(_EXPIRY["weekly"], period / 3), _EXPIRY["monthly"])
+
+
+def _utc(at: datetime) -> datetime:
+    """An instant in UTC, where alone it can be reckoned with: elsewhere sums, equality and hashes ignore `fold`."""
+    if at.tzinfo is None:
+        raise ValueError(f"an instant must be aware: {at!r}")
+    return at.astimezone(UTC)
 
 
 def _clock(cadence: Cadence, zone: str) -> ZoneInfo:

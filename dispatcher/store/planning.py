@@ -12,7 +12,7 @@ from dispatcher.model.audience import Schedule, Subscriber, Subscription
 from dispatcher.model.content import Article, Candidate, Match, Topic
 from dispatcher.model.outbound import Delivery, Digest
 from dispatcher.model.values import DeliveryStatus, SubscriberStatus, SubscriptionStatus
-from dispatcher.store.engine import Transaction, add_new, among, chunks, for_update, table
+from dispatcher.store.engine import Transaction, add_new, among, chunks, for_update, load, table
 
 ARTICLE, MATCH, TOPIC = table(Article), table(Match), table(Topic)
 SUBSCRIBER, SUBSCRIPTION, SCHEDULE = table(Subscriber), table(Subscription), table(Schedule)
@@ -47,8 +47,8 @@ async def wake_instant(tx: Transaction, now: datetime, after: int, upto: int) ->
 
 async def lock_readers(tx: Transaction, ids: Sequence[int]) -> list[Subscriber]:
     """Claim readers for this transaction; those that another process is planning are left out."""
-    query = sa.select(SUBSCRIBER).where(SUBSCRIBER.c.id.in_(list(ids))).order_by(SUBSCRIBER.c.id)
-    return [Subscriber(**row) for row in (await tx.execute(for_update(tx, query))).mappings()]
+    query = sa.select(Subscriber).where(SUBSCRIBER.c.id.in_(list(ids))).order_by(SUBSCRIBER.c.id)
+    return await load(tx, for_update(tx, query))
 
 
 async def candidates(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -166,9 +168,9 @@ def test_a_period_is_what_typically_lies_between_two_digests() -> None:
 
 
 @pytest.mark.parametrize("ask", [next_due, latest_due, previous_due, slot])
-def test_instant_is_never_due(ask: object) -> None:
+def test_instant_is_never_due(ask: Callable[..., object]) -> None:
     with pytest.raises(ValueError, match="never due"):
-        ask(parse("instant"), at("2026-11-22"), "UTC")  # type: ignore[operator]
+        ask(parse("instant"), at("2026-11-22"), "UTC")
 
 
 def test_a_naive_instant_is_a_bug() -> None:
@@ -186,6 +188,15 @@ def test_instants_may_come_in_any_zone() -> None:
     tokyo = datetime.fromisoformat("2026-11-22T16:29:00+09:00")
     assert next_due(parse("daily at 07:30"), tokyo, "Europe/London") == at("2026-11-22 07:30")
     assert latest_due(parse("daily at 07:30"), tokyo, "Europe/London") == at("2026-11-21 07:30")
+
+
+@pytest.mark.parametrize("ask", [next_due, latest_due, previous_due, slot])
+def test_the_two_runs_of_a_repeated_hour_are_two_instants_in_any_zone(ask: Callable[..., object]) -> None:
+    cadence, zone = parse("cron */30 * * * *"), "America/New_York"
+    runs = [datetime(2026, 11, 1, 1, 30, tzinfo=ZoneInfo(zone), fold=fold) for fold in (0, 1)]
+    found = [ask(cadence, at, zone) for at in runs]  # equal and of one hash, as Python has it
+    assert found == [ask(cadence, at.astimezone(UTC), zone) for at in runs]
+    assert found[0] != found[1]
 
 
 @pytest.mark.parametrize("cadence", ["daily", "weekdays", "weekly", "monthly", "hourly", "cron 0 8 29 2 *"])

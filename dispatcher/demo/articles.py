@@ -54,7 +54,9 @@ class SampleArticle:
 def load() -> tuple[SampleArticle, ...]:
     """All articles, in the order of the files; English first."""
     folder = resources.files("dispatcher.demo") / "stories"
-    return tuple(article for name in ("en", "de", "fr", "es") for article in _read((folder / f"{name}.toml").read_text("utf-8")))
+    return tuple(
+        article for name in ("en", "de", "fr", "es") for article in _read((folder / f"{name}.toml").read_text("utf-8"))
+    )
 
 
 def archive(now: datetime) -> tuple[SampleArticle, ...]:

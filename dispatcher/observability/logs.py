@@ -34,7 +34,8 @@ def setup(level: str = "info", form: Literal["auto", "console", "json"] = "auto"
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    for noisy in ("apscheduler", "asyncio", "aiosqlite", "aiohttp", "watchfiles", "alembic"):
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick that finds its step still busy is no news
+    for noisy in ("asyncio", "aiosqlite", "aiohttp", "watchfiles", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

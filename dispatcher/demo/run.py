@@ -89,7 +89,7 @@ async def _cycle(stage: Stage, out: Path, say: Say) -> None:
         say(f"  send     {done.send.sent} sent over SMTP, {done.send.failed + done.send.deferred} not")
         again = await one_pass(ctx, stage.soon + timedelta(minutes=1))
         say(f"  again    {again.plan.deliveries} mails: what was sent is not sent twice")
-    files = archive.save(list(stage.mailbox.mails), out)
+    files = archive.save(list(stage.mailbox.mails), out, stage.press)
     say(f"{len(files)} mails are in {out}/ as .eml and .html; open {out / 'index.html'}")
 
 

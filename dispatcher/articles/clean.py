@@ -44,7 +44,7 @@ def clean(raw: RawArticle, source: Source, now: datetime) -> Article:
         body_html=body_html,
         authors=_distinct(map(_plain, raw.authors), MAX_AUTHORS, MAX_AUTHOR),
         tags=_distinct([*map(_plain, raw.tags), *source.tags], MAX_TAGS, MAX_TAG),
-        image_url=markup.public_image(raw.image_url, base),
+        image_url=markup.public_image(raw.image_url, base, allow_private=source.allow_private),
         language=language_tag(raw.language),
         published_at=published_at,
         updated_at=_past(raw.updated_at, now),

@@ -79,10 +79,10 @@ def paragraphs(text: str) -> str:
     return "\n".join(f"<p>{html.escape(block, quote=False).replace(chr(10), '<br>')}</p>" for block in blocks if block)
 
 
-def public_image(url: str, base: str) -> str:
-    """A picture's absolute link; "" if it is none, or leads into somebody's own network."""
+def public_image(url: str, base: str, *, allow_private: bool = False) -> str:
+    """A picture's absolute link; "" if it is none, or leads into somebody's own network and may not."""
     link = "" if _is_scheme_relative(url) else absolute_url(url, base)
-    return link if link and _is_public_host(urlsplit(link).hostname or "") else ""
+    return link if link and (allow_private or _is_public_host(urlsplit(link).hostname or "")) else ""
 
 
 class _Writer:

@@ -14,10 +14,11 @@ from dispatcher.model.values import Origin
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def cleaned(tags: list[str] | None = None, **fields: object) -> Article:
+def cleaned(tags: list[str] | None = None, *, allow_private: bool = False, **fields: object) -> Article:
     source = Source(
-        id=3, name="The Quay", url="https://quay.example/feed", origin=Origin.CONFIG, next_poll_at=NOW, tags=tags or []
-    )
+        id=3, name="The Quay", url="https://quay.example/feed", origin=Origin.CONFIG, next_poll_at=NOW, tags=tags or [],
+        allow_private=allow_private,
+    )  # fmt: skip
     return clean(RawArticle(**({"guid": "1"} | fields)), source, NOW)  # type: ignore[arg-type]
 
 
@@ -157,3 +158,9 @@ def test_huge_bodies_are_cut_and_cleaned_in_no_time(piece: str) -> None:
     article = cleaned(title=piece * 1000, summary=piece * 5_000, content=piece * 5_000)
     assert len(article.summary) <= MAX_SUMMARY
     assert len(article.title) <= MAX_TITLE
+
+
+def test_a_source_that_may_be_private_may_have_private_pictures() -> None:
+    picture = "http://127.0.0.1:8000/ferry.png"
+    assert cleaned(image_url=picture).image_url == ""
+    assert cleaned(image_url=picture, allow_private=True).image_url == picture

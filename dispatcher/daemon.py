@@ -8,6 +8,7 @@ news does not wait for the next tick. SIGTERM and SIGINT stop claiming, let fini
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,7 +20,7 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from dispatcher import clock
-from dispatcher.errors import SourceError
+from dispatcher.errors import DispatcherError, SourceError
 from dispatcher.observability.logs import logger
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.declare import declare
@@ -34,9 +35,10 @@ from dispatcher.store import sources
 
 log = logger("daemon")
 
-GRACE = 25.0  # seconds that what is in flight may take after SIGTERM
+GRACE = 20.0  # seconds that what is in flight may take after SIGTERM; saying goodbye to the relay takes some more
 RELOOK = 5.0  # seconds between looks at which folders there are to watch
 TICKS = {"ingest": 1.0, "plan": 1.0, "send": 1.0, "settle": 5.0, "prune": 3600.0}  # seconds
+COPIES = {"ingest": 8}  # a source that answers slowly must not keep the next ones waiting
 
 
 class Daemon:
@@ -50,13 +52,15 @@ class Daemon:
 
     async def run(self) -> None:
         """Declare config, tick until `stop`, drain, return."""
-        await self._declare()
         self._listen()
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)  # that a step outlasts its tick is no news
+        async with self._reloading:
+            await self._declare()
         for name, seconds in TICKS.items():
             step: Callable[[], Awaitable[None]] = getattr(self, f"_{name}")
             self._scheduler.add_job(
-                self._guarded(name, step), "interval", seconds=seconds, id=name, max_instances=1, coalesce=True,
-                misfire_grace_time=None, next_run_time=clock.now(),
+                self._guarded(name, step), "interval", seconds=seconds, id=name, next_run_time=clock.now(),
+                max_instances=COPIES.get(name, 1), coalesce=True, misfire_grace_time=None,
             )  # fmt: skip
         self._scheduler.start()
         watch = asyncio.create_task(self._watch(), name="watch")
@@ -81,7 +85,7 @@ class Daemon:
             loop.add_signal_handler(signal.SIGHUP, lambda: self._keep(asyncio.create_task(self._hang_up())))
 
     def _guarded(self, name: str, step: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-        """A crash in a step is logged, and the loop lives on."""
+        """What keeps a step from its work, or crashes it, is logged, and the loop lives on."""
 
         async def tick() -> None:
             if self.ctx.stopping.is_set():
@@ -91,6 +95,8 @@ class Daemon:
             self._keep(task)
             try:
                 await step()
+            except DispatcherError as error:
+                log.error("step put off", step=name, reason=str(error))
             except Exception:
                 log.exception("step failed", step=name, instance_id=self.ctx.instance.instance_id)
 
@@ -134,28 +140,35 @@ class Daemon:
     async def _watch(self) -> None:
         """Wake the folder sources whose files change; polling stays as a net beneath."""
         while not self.ctx.stopping.is_set():
-            folders, end = await self._folders(), asyncio.Event()
-            watcher = asyncio.create_task(self._wake_touched(folders, end))
             try:
-                while not self.ctx.stopping.is_set() and await self._folders() == folders:
-                    await asyncio.sleep(RELOOK)
-            finally:
-                end.set()
-                await watcher
+                await self._watch_folders()
+            except DispatcherError as error:
+                log.error("folders are not watched for a moment", reason=str(error))
+                await asyncio.sleep(RELOOK)
+            except Exception:
+                log.exception("watching folders failed; it is tried again")
+                await asyncio.sleep(RELOOK)
+
+    async def _watch_folders(self) -> None:
+        """Watch until there are other folders to watch, or until it fails."""
+        folders, end = await self._folders(), asyncio.Event()
+        watcher = asyncio.create_task(self._wake_touched(folders, end))
+        try:
+            while await self._folders() == folders and not watcher.done():
+                await asyncio.wait({watcher}, timeout=RELOOK)
+        finally:
+            end.set()
+            await watcher
 
     async def _wake_touched(self, folders: dict[Path, str], end: asyncio.Event) -> None:
         if not folders:
             await end.wait()
             return
-        try:
-            async for touched in changes(list(folders), end):
-                names = [folders[path] for path in touched if path in folders]
-                async with self.ctx.store.write() as tx:
-                    await sources.wake(tx, names, clock.now())
-                self._ring("ingest")
-        except Exception:
-            log.exception("watching folders failed; they are polled instead")
-            await end.wait()
+        async for touched in changes(list(folders), end):
+            names = [folders[path] for path in touched if path in folders]
+            async with self.ctx.store.write() as tx:
+                await sources.wake(tx, names, clock.now())
+            self._ring("ingest")
 
     async def _folders(self) -> dict[Path, str]:
         """The folders of all folder sources, config's and those added since."""

@@ -76,7 +76,8 @@ async def world(
 ) -> AsyncIterator[Context]:  # fmt: skip
     """A context on a prepared database in which config has been declared, sending into memory."""
     store = Store(chosen.database_url)
-    await schema.upgrade(store, now)
+    if await schema.current(store) != schema.HEAD:
+        await schema.upgrade(store, now)
     await store.close()
     async with open_context(chosen, now=now, transport=transport or MemoryTransport(), role=role) as ctx:
         await declare(ctx, now, pause_missing=True)

@@ -6,6 +6,7 @@ Nothing heavy is imported until a command runs, so that `dispatcher --help` is t
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -19,11 +20,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     from dispatcher.cli.session import Session
     from dispatcher.cli.trouble import explain
 
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - closed by our caller, and needed to the end
+    sys.stderr = sys.stderr or sys.stdout
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter must not stop a listing
     try:
-        sys.exit(app(arguments, prog_name="dispatcher"))
-    except SystemExit:
-        raise
+        app(arguments, prog_name="dispatcher")
+        code: object = 0
+    except SystemExit as end:
+        code = end.code
     except BaseException as error:
-        sys.exit(explain(error, debug=Session.debug))
+        code = explain(error, debug=Session.debug)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again on its way out
+        if not isinstance(error, BrokenPipeError):  # `| head` has had enough, which is no error; a full disk is one
+            code = explain(error)
+    raise SystemExit(code)

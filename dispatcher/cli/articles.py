@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from dispatcher.cli.options import ALONE, Id, Json, Limit, Listing
 from dispatcher.cli.session import run, store
 
-app = typer.Typer(name="articles", help="What we have stored.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+app = typer.Typer(name="articles", cls=Listing, help="What we have stored.", epilog=ALONE)
 
 
 @app.command("list")
-def listing(limit: Annotated[int, typer.Option(min=1)] = 20, json: Json = False) -> None:
-    """The latest articles, newest first."""
+def listing(limit: Limit = 20, json: Json = False) -> None:
+    """List the latest articles, newest first."""
     run(_listing(limit, json=json))
 
 
@@ -26,7 +24,7 @@ async def _listing(limit: int, *, json: bool) -> None:
         found = await articles.newest(tx, limit=limit)
         names = await articles.source_names(tx, [article.id or 0 for article in found])
     if json:
-        show.as_json([{**a.model_dump(exclude={"body_html", "body_text"}), "sources": names[a.id or 0]} for a in found])
+        show.as_json([{**show.fields(a, "body_html", "body_text"), "sources": names[a.id or 0]} for a in found])
         return
     show.table(
         "articles",
@@ -37,8 +35,8 @@ async def _listing(limit: int, *, json: bool) -> None:
 
 
 @app.command("show")
-def show_one(article_id: int, json: Json = False) -> None:
-    """One article with the topics it matches."""
+def show_one(article_id: Id, json: Json = False) -> None:
+    """Show one article with the topics it matches."""
     run(_show_one(article_id, json=json))
 
 
@@ -54,8 +52,9 @@ async def _show_one(article_id: int, *, json: bool) -> None:
         matched = await articles.matched_queries(tx, article_id)
         followed = [topic.slug for topic in await topics.every(tx) if topic.query_id in matched]
         names = (await articles.source_names(tx, [article_id]))[article_id]
-    found = {**article.model_dump(exclude={"body_html"}), "sources": names, "topics": followed}
+    found = {**show.fields(article, "body_html"), "sources": names, "topics": followed}
     if json:
         show.as_json(found)
     else:
-        show.facts(article.title, found)
+        internal = ("id", "source_id", "cluster_id", "title", "content_hash", "image_url")
+        show.facts(article.title, {name: value for name, value in found.items() if name not in internal})

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import typer
 
-from dispatcher.cli.session import load, need_config
+from dispatcher.cli.options import Json
+from dispatcher.cli.session import load, load_file
 
 app = typer.Typer(name="config", help="What is in force, and whether it holds.", no_args_is_help=True)
 
 
 @app.command("show")
-def show_settings() -> None:
-    """Every setting in force and where it comes from; secrets masked."""
+def show_settings(json: Json = False) -> None:
+    """Every setting in force and where it was set; secrets masked."""
     from dispatcher import config
+    from dispatcher.cli import show
 
-    print(config.show(load()), end="")
+    text = config.show(load())
+    if json:
+        import tomllib
+
+        show.as_json(tomllib.loads(text))
+    else:
+        show.say(text.rstrip("\n"))
 
 
 @app.command()
-def check() -> None:
+def check(json: Json = False) -> None:
     """Check everything at once: keys, values, zones, queries, cadences, templates."""
     from dispatcher.cli import show
-    from dispatcher.pipeline.context import open_templates
+    from dispatcher.pipeline.preview import try_templates
 
-    settings = load()
-    need_config(settings)
-    open_templates(settings)
-    counts = f"{len(settings.sources)} sources, {len(settings.topics)} topics, {len(settings.subscribers)} subscribers"
-    show.say(f"{settings.file}: fine ({counts})")
+    settings = load_file()
+    try_templates(settings)
+    counts = {name: len(getattr(settings, name)) for name in ("sources", "topics", "subscribers")}
+    if json:
+        show.as_json({"file": str(settings.file), **counts})
+    else:
+        show.say(f"{settings.file}: fine ({', '.join(f'{count} {name}' for name, count in counts.items())})")

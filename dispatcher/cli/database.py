@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dispatcher.cli.session import load, need_config, run
+from dispatcher.cli.options import Json
+from dispatcher.cli.session import load_file, run
 
 if TYPE_CHECKING:
     from dispatcher.store import Store
@@ -15,12 +18,16 @@ if TYPE_CHECKING:
 app = typer.Typer(name="db", help="The database's schema and copies.", no_args_is_help=True)
 
 
-def _open() -> Store:
+@asynccontextmanager
+async def _opened() -> AsyncIterator[Store]:
+    """The database as it stands, whatever its schema."""
     from dispatcher.store import Store
 
-    settings = load()
-    need_config(settings)
-    return Store(settings.database_url)
+    store = Store(load_file().database_url)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 @app.command()
@@ -32,29 +39,27 @@ def upgrade() -> None:
         from dispatcher.cli import show
         from dispatcher.store import schema
 
-        store = _open()
-        try:
+        async with _opened() as store:
             copy = await schema.upgrade(store, clock.now())
-        finally:
-            await store.close()
         show.say(f"the schema is at {schema.HEAD}" + (f"; the copy from before is {copy}" if copy else ""))
 
     run(work())
 
 
 @app.command()
-def current() -> None:
-    """The revision the database is at."""
+def current(json: Json = False) -> None:
+    """Show the revision that the database is at."""
 
     async def work() -> None:
         from dispatcher.cli import show
         from dispatcher.store import schema
 
-        store = _open()
-        try:
-            revision = await schema.current(store)
-        finally:
-            await store.close()
+        async with _opened() as store:
+            is_there = store.path is None or store.path.exists()  # looking must not make a file
+            revision = await schema.current(store) if is_there else None
+        if json:
+            show.as_json({"revision": revision, "newest": schema.HEAD})
+            return
         fresh = "up to date" if revision == schema.HEAD else f"this version's is {schema.HEAD}"
         show.say(f"{revision or 'empty'} ({fresh})")
 
@@ -63,16 +68,22 @@ def current() -> None:
 
 @app.command()
 def backup(
-    target: Annotated[Path | None, typer.Argument(help="The copy; beside the database by default.")] = None,
+    target: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="The copy; beside the database by default.")
+    ] = None,
 ) -> None:
     """Copy a SQLite database, while it is in use if need be."""
-    from dispatcher import clock
-    from dispatcher.cli import show
-    from dispatcher.errors import StoreError
-    from dispatcher.store import schema
 
-    store = _open()
-    if store.path is None or not store.path.exists():
-        raise StoreError("there is no SQLite file to copy (on PostgreSQL use pg_dump)")
-    chosen = target or store.path.with_name(f"{store.path.name}.{clock.now():%Y%m%dT%H%M%S}.backup")
-    show.say(f"wrote {schema.backup(store, chosen)}")
+    async def work() -> None:
+        from dispatcher import clock
+        from dispatcher.cli import show
+        from dispatcher.errors import StoreError
+        from dispatcher.store import schema
+
+        async with _opened() as store:
+            if store.path is None or not store.path.exists():
+                raise StoreError("there is no SQLite file to copy (on PostgreSQL use pg_dump)")
+            chosen = target or store.path.with_name(f"{store.path.name}.{clock.now():%Y%m%dT%H%M%S}.backup")
+            show.say(f"wrote {schema.backup(store, chosen)}")
+
+    run(work())

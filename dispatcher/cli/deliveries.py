@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dispatcher.cli.options import ALONE, Id, Json, Limit, Listing, Yes, count
 from dispatcher.cli.session import context, run, store
 
-app = typer.Typer(name="deliveries", help="Who got what, who did not, and why.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+if TYPE_CHECKING:
+    from dispatcher.store import Store
+
+LONGEST = 31 * 24  # hours: a month, the longest period
+
+app = typer.Typer(name="deliveries", cls=Listing, help="Who got what, who did not, and why.", epilog=ALONE)
 
 
 @app.command("list")
 def listing(
-    status: Annotated[str | None, typer.Option(help="queued, sending, sent, deferred, held, failed …")] = None,
-    email: Annotated[str | None, typer.Option(help="Of one reader.")] = None,
-    limit: Annotated[int, typer.Option(min=1)] = 50,
+    status: Annotated[str, typer.Option(metavar="STATUS", help="queued, sent, deferred, held, failed …")] = "",
+    email: Annotated[str, typer.Option(metavar="EMAIL", help="Of one reader.")] = "",
+    limit: Limit = 50,
     json: Json = False,
 ) -> None:
-    """Deliveries, newest first."""
+    """List deliveries, newest first."""
     run(_listing(status, email, limit, json=json))
 
 
-async def _listing(status: str | None, email: str | None, limit: int, *, json: bool) -> None:
+async def _listing(status: str, email: str, limit: int, *, json: bool) -> None:
     from dispatcher.cli import show
+    from dispatcher.cli.trouble import UsageError
     from dispatcher.model.values import DeliveryStatus
-    from dispatcher.store import outbox, subscribers
+    from dispatcher.pipeline.admission import person
+    from dispatcher.store import outbox
 
-    if status is not None and status not in set(DeliveryStatus):
-        raise typer.BadParameter(f"{status!r} is no status; there are {', '.join(DeliveryStatus)}")
+    if status and status not in set(DeliveryStatus):
+        raise UsageError(f"{status!r} is no status of a delivery; there are {', '.join(DeliveryStatus)}")
     wanted = DeliveryStatus(status) if status else None
     async with store() as opened, opened.read() as tx:
-        reader = await subscribers.by_email(tx, email.strip().lower()) if email else None
-        subscriber_id = (reader.id or 0 if reader else 0) if email else None
-        found = await outbox.listing(tx, status=wanted, subscriber_id=subscriber_id, limit=limit)
+        reader_id = (await person(tx, email)).id if email else None
+        found = await outbox.listing(tx, status=wanted, subscriber_id=reader_id, limit=limit)
     if json:
         show.as_json(found)
         return
@@ -48,8 +54,8 @@ async def _listing(status: str | None, email: str | None, limit: int, *, json: b
 
 
 @app.command("show")
-def show_one(delivery_id: int, json: Json = False) -> None:
-    """One delivery's story: every attempt, with the server's words."""
+def show_one(delivery_id: Id, json: Json = False) -> None:
+    """Show one delivery's story: every attempt, with the server's words."""
     run(_show_one(delivery_id, json=json))
 
 
@@ -64,9 +70,10 @@ async def _show_one(delivery_id: int, *, json: bool) -> None:
             raise StoreError(f"no delivery {delivery_id}; `dispatcher deliveries list` shows what there is")
         attempts = await outbox.attempts(tx, delivery_id)
     if json:
-        show.as_json({**delivery.model_dump(), "attempts_made": attempts})
+        show.as_json({**show.fields(delivery), "attempts_made": attempts})
         return
-    show.facts(f"delivery {delivery_id}", delivery.model_dump(exclude={"address_hash", "personal", "lease_until"}))
+    show.facts(f"delivery {delivery_id}", show.fields(delivery, "id", "address_hash", "personal", "lease_until"))
+    show.say("")
     show.table(
         "attempts",
         ("at", "outcome", "code", "enhanced", "relay", "words"),
@@ -77,15 +84,23 @@ async def _show_one(delivery_id: int, *, json: bool) -> None:
 
 @app.command()
 def retry(
-    ids: Annotated[list[int] | None, typer.Argument(help="Which; or --failed for all that failed or expired.")] = None,
+    ids: Annotated[list[int] | None, typer.Argument(metavar="ID", parser=count, help="Which.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All that failed or expired.")] = False,
-    digest: Annotated[int | None, typer.Option(help="With --failed: of one digest only.")] = None,
-    hours: Annotated[int, typer.Option(help="How long the new life lasts.", min=1)] = 12,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    digest: Annotated[
+        int | None, typer.Option(metavar="ID", parser=count, help="With --failed: of one digest only.")
+    ] = None,
+    hours: Annotated[int, typer.Option(metavar="N", parser=count, help="How long they may take.")] = 12,
+    yes: Yes = False,
 ) -> None:
     """Send again what did not arrive. Suppressed addresses stay suppressed."""
+    from dispatcher.cli.trouble import UsageError
+
     if bool(ids) == failed:
-        raise typer.BadParameter("name deliveries by id, or say --failed")
+        raise UsageError("name deliveries by their ids, or say --failed")
+    if digest and not failed:
+        raise UsageError("--digest goes with --failed")
+    if hours > LONGEST:
+        raise UsageError(f"--hours {hours} is too long; nothing is news for more than {LONGEST}")
     run(_retry(ids or [], digest, hours, yes=yes))
 
 
@@ -94,18 +109,30 @@ async def _retry(ids: list[int], digest: int | None, hours: int, *, yes: bool) -
 
     from dispatcher import clock
     from dispatcher.cli import show
-    from dispatcher.model.values import DeliveryStatus
+    from dispatcher.errors import StoreError
     from dispatcher.store import outbox
 
     async with context() as ctx:
         if not ids:
-            async with ctx.store.read() as tx:
-                for status in (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED):
-                    found = await outbox.listing(tx, status=status, digest_id=digest, limit=None)
-                    ids += [delivery.id or 0 for delivery in found]
+            ids = await _lost(ctx.store, digest)
         if ids:
-            show.confirm(f"Send {len(ids)} deliveries again?", yes=yes)
+            show.confirm(f"Send {len(ids)} {'delivery' if len(ids) == 1 else 'deliveries'} again?", yes=yes)
         now = clock.now()
         async with ctx.store.write() as tx:
-            count = await outbox.requeue(tx, ids, now, now + timedelta(hours=hours))
-    show.say(f"{count} of {len(ids)} queued again")
+            queued = await outbox.requeue(tx, ids, now, now + timedelta(hours=hours))
+    if ids and not queued:
+        raise StoreError("none of them can be sent again: only what failed, expired, is held or deferred can")
+    show.say(f"{queued} of {len(ids)} queued again" if ids else "nothing has failed or expired")
+
+
+async def _lost(store: Store, digest: int | None) -> list[int]:
+    """The deliveries that failed or expired."""
+    from dispatcher.model.values import DeliveryStatus
+    from dispatcher.store import outbox
+
+    async with store.read() as tx:
+        return [
+            delivery.id or 0
+            for status in (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED)
+            for delivery in await outbox.listing(tx, status=status, digest_id=digest, limit=None)
+        ]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+TOPICS, SECRET = "topics.toml", "secret"
 
 
 def register(app: typer.Typer) -> None:
@@ -17,42 +20,61 @@ def register(app: typer.Typer) -> None:
 
 
 def initialise(
-    folder: Annotated[Path, typer.Argument(help="Where; the present folder by default.")] = Path(),
-    name: Annotated[str, typer.Option(help="Your newsletter's name.")] = "",
-    sender: Annotated[str, typer.Option(help='Who it is from: "The Example <news@news.example>".')] = "",
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where; the present folder by default.")] = Path(),
+    name: Annotated[str, typer.Option(metavar="TEXT", help="Your newsletter's name.")] = "",
+    sender: Annotated[str, typer.Option(metavar="MAILBOX", help='Who it is from: "Example <news@news.example>".')] = "",
 ) -> None:
-    """Write config/dispatcher.toml, config/topics.toml and a secret. Files that are there are left alone."""
+    """Make a folder to work in. It gets a commented configuration, a secret and a database; what is there stays."""
     from dispatcher.cli import show
     from dispatcher.cli.session import run
 
+    for key, value in (("site.name", name), ("mail.from", sender)):
+        _check(key, value)
     written = _write_files(folder, name, sender)
     for path in written:
         show.say(f"wrote {path}")
     if not written:
         show.say("everything is there already; nothing was changed")
     run(_create_database(folder / "config" / "dispatcher.toml"))
-    show.say(
-        "next: edit config/dispatcher.toml, look at it with `dispatcher config check`, then `dispatcher run --once`"
-    )
+    where = "" if folder.resolve() == Path.cwd() else f"go to {folder}, "
+    show.say(f"next: {where}edit config/dispatcher.toml, try it with `dispatcher config check`, "
+             "then `dispatcher run --once`")  # fmt: skip
+
+
+def _check(key: str, value: str) -> None:
+    """Refuse, before anything is written, what the file could not be read with."""
+    from dispatcher.cli.trouble import UsageError
+    from dispatcher.config import texts
+    from dispatcher.config.addresses import mailbox
+
+    try:
+        _ = texts.line(value) and key == "mail.from" and mailbox(value)
+    except ValueError as error:
+        raise UsageError(f"{key}: {error}") from None
 
 
 def _write_files(folder: Path, name: str, sender: str) -> list[Path]:
-    source = builtin_config()
-    config = folder / "config"
-    config.mkdir(parents=True, exist_ok=True)
-    text = (source / "dispatcher.toml").read_text(encoding="utf-8")
-    text = _set(text, "secret_file", "config/secret")
-    text = _set(text, "name", name) if name else text
-    text = _set(text, "from", sender) if sender else text
-    text = re.sub(r"(?m)^include = \[\]", 'include = ["topics.toml"]', text, count=1)
-    texts = {"dispatcher.toml": text, "topics.toml": (source / "topics.toml").read_text(encoding="utf-8")}
-    written = [config / file for file in texts if not (config / file).exists()]
-    for path in written:
-        path.write_text(texts[path.name], encoding="utf-8")
-    if not (config / "secret").exists():
-        _write_secret(config / "secret")
-        written.append(config / "secret")
+    main, topics, secret = (folder / "config" / file for file in ("dispatcher.toml", TOPICS, SECRET))
+    main.parent.mkdir(parents=True, exist_ok=True)
+    written = []
+    if not main.exists():
+        main.write_text(_configuration(name, sender), encoding="utf-8")
+        written.append(main)
+    named = main.read_text(encoding="utf-8", errors="replace")  # the operator's own may want neither of the others
+    if f'"{TOPICS}"' in named and not topics.exists():
+        shutil.copyfile(builtin_config() / TOPICS, topics)
+        written.append(topics)
+    if f'"config/{SECRET}"' in named and not secret.exists():
+        _write_secret(secret)
+        written.append(secret)
     return written
+
+
+def _configuration(name: str, sender: str) -> str:
+    text = (builtin_config() / "dispatcher.toml").read_text(encoding="utf-8")
+    for key, value in (("secret_file", f"config/{SECRET}"), ("name", name), ("from", sender)):
+        text = _set(text, key, value) if value else text
+    return re.sub(r"(?m)^include = \[\]", f'include = ["{TOPICS}"]', text, count=1)
 
 
 def _set(text: str, key: str, value: str) -> str:

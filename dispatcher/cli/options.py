@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 EARLIEST, LATEST = 1970, 2199  # years in which every zone can be reckoned with
+ALONE = "Without a command it is the list."
 DIGITS = 19  # fewer than these fit into a database's integer
 
 
@@ -36,8 +37,9 @@ def instant(text: str) -> datetime:
     return moment
 
 
-def count(text: str) -> int:
+def count(text: str | int) -> int:
     """A whole number from 1 on. A usage error if it is none."""
+    text = str(text)  # a default is a number already
     if not (text.isascii() and text.isdigit() and len(text) < DIGITS and int(text) > 0):
         raise typer.BadParameter(f"{text!r} is not a whole number from 1 on")
     return int(text)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dispatcher.cli.session import context, moment, run
+from dispatcher.cli.options import At
+from dispatcher.cli.session import context, run
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from dispatcher.pipeline.preview import Preview
 
 
 def register(app: typer.Typer) -> None:
@@ -20,29 +22,41 @@ def register(app: typer.Typer) -> None:
 
 
 def preview(
-    email: Annotated[str, typer.Argument(help="The reader.")],
-    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="As if it were this time.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the page to this file.")] = None,
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The reader.")],
+    at: At = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it here: .html, .txt or .eml.")] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Show the digest that a reader would get at their next slot, or at a given time. Nothing is sent or changed."""
-    run(_preview(email, moment(at), out, open_=open_))
+    """Show what a reader would get next, or at a given time. Nothing is sent or changed."""
+    run(_preview(email, at, out, open_=open_))
 
 
 async def _preview(email: str, at: datetime | None, out: Path | None, *, open_: bool) -> None:
     from dispatcher.cli import show
-    from dispatcher.pipeline.preview import preview
+    from dispatcher.pipeline.preview import Preview, preview
 
     async with context() as ctx:
         found = await preview(ctx, email, at)
-    if found is None:
-        show.say(f"nothing would be sent to {email}: there is nothing new for them at that time")
+    if not isinstance(found, Preview):
+        show.say(f"nothing would be sent to {email} at {found.at:%Y-%m-%d %H:%M}Z: {found.why}")
         return
     target = out or (Path("preview.html") if open_ else None)
     if target is None:
-        print(f"Subject: {found.subject}\n\n{found.text}")
+        show.say(f"Subject: {found.subject}\n\n{found.text.rstrip()}")
         return
-    target.write_text(found.html, encoding="utf-8")
+    target.write_bytes(_kind(found, target.suffix))
     show.say(f"wrote {target}: {found.subject}")
     if open_:
+        import webbrowser
+
         webbrowser.open(target.resolve().as_uri())
+
+
+def _kind(found: Preview, suffix: str) -> bytes:
+    match suffix.lower():
+        case ".eml":
+            return found.raw
+        case ".txt":
+            return found.text.encode()
+        case _:
+            return found.html.encode()

@@ -68,4 +68,17 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a command's coroutine to its end."""
     import asyncio
 
-    return asyncio.run(work)
+    with asyncio.Runner() as runner:
+        try:
+            return runner.run(work)
+        finally:
+            _end_threads()
+
+
+def _end_threads() -> None:
+    """A connection that could not be opened ends its thread a moment later, and needs our event loop to say so."""
+    import threading
+
+    for thread in threading.enumerate():
+        if "connection_worker" in thread.name:  # aiosqlite's
+            thread.join(1)

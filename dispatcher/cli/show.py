@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,14 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+SHORT = 17  # columns of a terminal that a cell takes without being wrapped, however narrow the terminal
 ENDLESS = 100_000  # columns of a pipe: nothing is wrapped or cut
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # the last two turn text around
+
+
+def is_terminal() -> bool:
+    """Whether somebody is looking, rather than a program."""
+    return sys.stdout.isatty()
 
 
 def say(text: str | Text) -> None:
@@ -24,12 +32,19 @@ def say(text: str | Text) -> None:
 
 def note(text: str) -> None:
     """A hint or a warning, on standard error: it must not get into what a pipe carries."""
+    sys.stdout.flush()  # what was said before must stand before it
     print(printable(text, lines=True), file=sys.stderr)
 
 
 def as_json(value: Any) -> None:
     """A result for programs: dataclasses, nouns, instants and enumerations included."""
-    print(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+    is_plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    print(json.dumps(value, default=_plain, ensure_ascii=is_plain, indent=2))
+
+
+def fields(noun: Any, *left_out: str) -> dict[str, Any]:
+    """What a noun holds, in the order in which its class names it."""
+    return {name: getattr(noun, name) for name in type(noun).model_fields if name not in left_out}
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "nothing yet") -> None:
@@ -42,8 +57,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     made = _grid()
     made.show_header = True
     for number in shown:
-        is_number = all(row[number].plain.isdigit() for row in cells)
-        made.add_column(columns[number], overflow="fold", justify="right" if is_number else "left")
+        column = [row[number] for row in cells]
+        is_number = all(cell.plain.isdigit() for cell in column)
+        is_short = max(cell.cell_len for cell in column) <= SHORT
+        made.add_column(columns[number], justify="right" if is_number else "left", no_wrap=is_short, overflow="fold")
     for row in cells:
         made.add_row(*(row[number] for number in shown))
     say(Text(printable(title), "bold"))
@@ -51,20 +68,21 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
 
 
 def facts(title: str, pairs: Mapping[str, Any]) -> None:
-    """Named values, one a line."""
+    """Named values, one a line; empty ones are left out."""
     made = _grid()
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in pairs.items():
-        made.add_row(name.replace("_", " "), _cell(value))
+        if (cell := _cell(value)).plain:
+            made.add_row(name.replace("_", " "), cell)
     say(Text(printable(title), "bold"))
     _print(made)
 
 
 def printable(text: str, *, lines: bool = False) -> str:
     """Text from outside with nothing in it that moves a terminal's cursor or changes its colours."""
-    kept = "\n\t" if lines else ""
-    return "".join(c if c.isprintable() or c in kept else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    text = text.replace("\r\n", "\n") if lines else " ".join(text.split())
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @contextmanager
@@ -101,12 +119,12 @@ def _grid() -> Table:
 
 
 def _print(thing: RenderableType) -> None:
-    if sys.stdout.isatty():
-        Console(highlight=False).print(thing)
+    if is_terminal():
+        Console(highlight=False).print(thing, soft_wrap=isinstance(thing, Text))
         return
     console = Console(width=ENDLESS, highlight=False)
     with console.capture() as caught:
-        console.print(thing, soft_wrap=isinstance(thing, Text))
+        console.print(thing)
     print("\n".join(line.rstrip() for line in caught.get().splitlines()))
 
 
@@ -132,7 +150,7 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if hasattr(value, "model_dump"):
-        return value.model_dump()
+        return fields(value)
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, timedelta):

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dispatcher.cli.session import context, run, store
+from dispatcher.cli.options import ALONE, Json, Listing, Yes
+from dispatcher.cli.session import context, load, run, store
 
 if TYPE_CHECKING:
     from dispatcher.model.content import Source
 
-app = typer.Typer(name="sources", help="Where articles come from, and how healthy that is.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+app = typer.Typer(name="sources", cls=Listing, help="Where articles come from, and how healthy that is.", epilog=ALONE)
+Url = Annotated[str, typer.Argument(metavar="URL", help="A feed's http(s) or file: URL, or a file or folder.")]
 
 
 @app.command("list")
 def listing(json: Json = False) -> None:
-    """Every source with its last success, its last error and its next poll."""
+    """List every source with its state and its last success or error."""
     run(_listing(json=json))
 
 
@@ -28,20 +29,23 @@ async def _listing(*, json: bool) -> None:
     async with store() as opened, opened.read() as tx:
         found, counts = await sources.every(tx), await sources.article_counts(tx)
     if json:
-        show.as_json([{**source.model_dump(), "articles": counts.get(source.id or 0, 0)} for source in found])
+        show.as_json([{**show.fields(source), "articles": counts.get(source.id or 0, 0)} for source in found])
         return
     show.table(
         "sources",
-        ("name", "state", "articles", "last success", "next poll", "last error", "url"),
-        [(s.name, _state(s), counts.get(s.id or 0, 0), s.succeeded_at, s.next_poll_at, s.last_error, s.url)
-         for s in found],
+        ("name", "state", "articles", "last success", "url"),
+        [(s.name, _state(s), counts.get(s.id or 0, 0), s.succeeded_at, s.url) for s in found],
         empty="none yet; add one with `dispatcher sources add URL` or in config/dispatcher.toml",
-    )  # fmt: skip
+    )
+    for source in found:
+        if source.failures:
+            again = "" if source.is_paused else f"; next try {source.next_poll_at:%Y-%m-%d %H:%M}Z"
+            show.say(f"{source.name}: {source.last_error}{again}")
 
 
 def _state(source: Source) -> str:
     if source.is_paused:
-        return f"paused by {source.paused_by or 'operator'}"
+        return f"paused by {(source.paused_by or 'operator')}"
     if source.failures:
         return f"broken ({source.failures}×)"
     return "fine" if source.succeeded_at else "not polled yet"
@@ -49,16 +53,20 @@ def _state(source: Source) -> str:
 
 @app.command()
 def add(
-    url: Annotated[str, typer.Argument(help="A feed's http(s) or file: URL, or a folder.")],
-    name: Annotated[str, typer.Option(help="What readers see; from the URL by default.")] = "",
-    every: Annotated[str, typer.Option(help='How often to look: "15m", "1h".')] = "15m",
-    tag: Annotated[list[str] | None, typer.Option(help="A tag for all its articles; may be repeated.")] = None,
+    url: Url,
+    name: Annotated[str, typer.Option(metavar="TEXT", help="What readers see; from the URL by default.")] = "",
+    every: Annotated[str, typer.Option(metavar="DURATION", help='How often to look: "15m", "1h".')] = "15m",
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A tag for all its articles; may be repeated.")
+    ] = None,
 ) -> None:
-    """Add a source to the database (one declared in config belongs there)."""
+    """Add a source to the database, beside those that config declares."""
     run(_add(url, name, every, tag or []))
 
 
 async def _add(url: str, name: str, every: str, tags: list[str]) -> None:
+    import shlex
+
     from dispatcher import clock
     from dispatcher.cli import show
     from dispatcher.errors import SourceError
@@ -67,7 +75,8 @@ async def _add(url: str, name: str, every: str, tags: list[str]) -> None:
     from dispatcher.pipeline.entries import source_entry
     from dispatcher.store import sources
 
-    entry = source_entry(name=name or _name_of(url), url=url, poll_every=every, tags=tags)
+    place = _place(url)
+    entry = source_entry(name=name or _name_of(place), url=place, poll_every=every, tags=tags)
     now = clock.now()
     async with context() as ctx, ctx.store.write() as tx:
         found = await sources.by_name(tx, entry.name)
@@ -86,19 +95,37 @@ async def _add(url: str, name: str, every: str, tags: list[str]) -> None:
                 created_at=now,
             )
             await sources.insert(tx, source)
-    show.say(f"added {entry.name}; try it with `dispatcher sources check {entry.url}`")
+    show.say(f"added {entry.name}; try it with `dispatcher sources check {shlex.quote(url)}`")
+
+
+def _place(url: str) -> str:
+    """What was meant by a source on the command line: a path there is relative to where one stands."""
+    import os
+    from pathlib import Path
+
+    try:
+        path = Path(url).expanduser()
+        is_path = url.startswith((".", "/", "~")) or (":" not in url.partition("/")[0] and path.exists())
+        return os.path.abspath(path) if is_path else url
+    except (OSError, RuntimeError, ValueError):  # too long for a path, or somebody's home that there is not
+        return url
 
 
 def _name_of(url: str) -> str:
     from pathlib import PurePosixPath
-    from urllib.parse import urlsplit
+    from urllib.parse import unquote, urlsplit
 
-    parts = urlsplit(url)
-    return parts.hostname or PurePosixPath(parts.path).name or url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url  # the entry's own check says what is wrong with it
+    return parts.hostname or PurePosixPath(unquote(parts.path)).name or url
 
 
 @app.command()
-def remove(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As the list shows it.")], yes: Yes = False
+) -> None:
     """Stop reading a source. One that has brought articles stays, paused, as their origin."""
     run(_remove(name, yes=yes))
 
@@ -106,7 +133,7 @@ def remove(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do not as
 async def _remove(name: str, *, yes: bool) -> None:
     from dispatcher.cli import show
     from dispatcher.errors import SourceError
-    from dispatcher.model.values import Origin, PausedBy
+    from dispatcher.model.values import PausedBy
     from dispatcher.store import sources
 
     async with context() as ctx:
@@ -114,8 +141,8 @@ async def _remove(name: str, *, yes: bool) -> None:
             found = await sources.by_name(tx, name)
         if found is None:
             raise SourceError(f"no source is named {name!r}; `dispatcher sources list` shows them")
-        if found.origin == Origin.CONFIG and any(entry.name == name for entry in ctx.settings.sources):
-            raise SourceError(f"{name!r} is declared in {ctx.settings.file}; take it out there")
+        if any(entry.name == name for entry in ctx.settings.sources):
+            raise SourceError(f"{name!r} is declared in the configuration, {ctx.settings.file}: take it out there")
         show.confirm(f"Stop reading {name}?", yes=yes)
         async with ctx.store.write() as tx:
             kept = await sources.has_articles(tx, found.id or 0)
@@ -128,8 +155,8 @@ async def _remove(name: str, *, yes: bool) -> None:
 
 @app.command()
 def check(
-    url: str,
-    allow_private: Annotated[bool, typer.Option(help="Allow loopback and private hosts.")] = False,
+    url: Url,
+    allow_private: Annotated[bool, typer.Option("--allow-private", help="Allow loopback and private hosts.")] = False,
     json: Json = False,
 ) -> None:
     """Read a feed or folder once and show what would be stored. Nothing is stored."""
@@ -137,30 +164,35 @@ def check(
 
 
 async def _check(url: str, *, allow_private: bool, json: bool) -> None:
+    from pathlib import Path
+
     from dispatcher import clock
     from dispatcher.articles.clean import clean
     from dispatcher.cli import show
-    from dispatcher.cli.session import load
     from dispatcher.errors import SourceError
     from dispatcher.model.content import Source
     from dispatcher.model.values import Origin
+    from dispatcher.pipeline.entries import source_entry
     from dispatcher.sources.http import Fetcher
     from dispatcher.sources.read import read
 
-    settings, now = load(), clock.now()
-    source = Source(name=url, url=url, origin=Origin.CLI, allow_private=allow_private, next_poll_at=now, created_at=now)
-    async with Fetcher(settings.user_agent) as fetcher:
-        reading = await read(source, fetcher, now=now, base=settings.base, known={})
+    settings, now, place = load(), clock.now(), source_entry(name="check", url=_place(url)).url
+    source = Source(
+        name=url, url=place, origin=Origin.CLI, allow_private=allow_private, next_poll_at=now, created_at=now
+    )
+    with show.progress(f"reading {url}"):
+        async with Fetcher(settings.user_agent) as fetcher:
+            reading = await read(source, fetcher, now=now, base=Path.cwd(), known={})
     if reading.failure is not None:
         raise SourceError(f"{url}: {reading.failure.reason}")
     found = [clean(raw, source, now) for raw in reading.items]
-    if json:
-        show.as_json([article.model_dump(exclude={"id", "source_id", "cluster_id"}) for article in found])
-        return
     for problem in reading.problems:
-        show.say(f"[yellow]left out:[/] {problem}")
+        show.note(f"left out: {problem}")
+    if json:
+        show.as_json([show.fields(article, "id", "source_id", "cluster_id") for article in found])
+        return
     show.table(
-        f"{url}: {len(found)} articles",
+        f"{url}: {len(found)} {'article' if len(found) == 1 else 'articles'}",
         ("published", "lang", "title", "link"),
         [(article.published_at, article.language, article.title, article.url) for article in found],
         empty="readable, but nothing in it",

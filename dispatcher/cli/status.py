@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from dispatcher.cli.options import Json
 from dispatcher.cli.session import run, store
 
 
@@ -14,8 +15,8 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
 
 
-def status(json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Sources, articles, readers and the outbox at a glance."""
+def status(json: Json = False) -> None:
+    """Show sources, articles, readers and the outbox at a glance."""
     run(_status(json=json))
 
 
@@ -38,9 +39,11 @@ async def _status(*, json: bool) -> None:
         show.as_json(found)
         return
     deliveries = found.pop("deliveries")
-    running = f"running, pid {daemon.pid} on {daemon.host}" if daemon else "not running"
-    show.facts("dispatcher", {**{k.replace("_", " "): v for k, v in found.items()}, "daemon": running})
+    found["daemon"] = f"running, pid {daemon.pid} on {daemon.host}" if daemon else "not running"
+    show.facts("dispatcher", found)
+    show.say("")
     show.facts("deliveries", deliveries)
     if lost:
-        show.table("not delivered, latest first (`dispatcher deliveries list` for all)", ("id", "to", "status", "why"),
+        show.say("")
+        show.table("not delivered, latest first (all: `dispatcher deliveries`)", ("id", "to", "status", "why"),
                    [(d.id, d.recipient, d.status.value, d.reason) for d in lost])  # fmt: skip

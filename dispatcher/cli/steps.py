@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dispatcher.cli.session import context, load, moment, need_config, run
+from dispatcher.cli.options import At, Json, count
+from dispatcher.cli.session import Session, context, load_file, run
 
 if TYPE_CHECKING:
+    from dispatcher.config import Settings
     from dispatcher.pipeline.context import Context
+    from dispatcher.pipeline.plan import PlanReport
 
-At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="As if it were this time (ISO 8601).")]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Step = Callable[["Context", datetime], Awaitable[Any]]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     app.command("run")(run_command)
-    app.command()(ingest)
-    app.command()(plan)
-    app.command()(send)
-    app.command()(settle)
-    app.command()(prune)
+    for step in (ingest, plan, send, settle, prune):
+        app.command()(step)
 
 
 def run_command(
@@ -34,79 +33,87 @@ def run_command(
     yes: Annotated[bool, typer.Option("--yes", help="Pause even many readers that config no longer names.")] = False,
     json: Json = False,
 ) -> None:
-    """Run the daemon, or with --once a single pass through all steps."""
-    if at is not None and not once:
-        raise typer.BadParameter("--at goes with --once: a daemon lives in the present")
+    """Run the daemon, or with --once make a single pass."""
+    from dispatcher.cli.trouble import UsageError
+
     if once:
-        run(_once(moment(at), yes=yes, json=json))
-    else:
-        run(_daemon(yes=yes))
+        run(_once(at, yes=yes, json=json))
+        return
+    for option, value in (("--at", at), ("--json", json)):
+        if value:
+            raise UsageError(f"{option} goes with --once: a daemon lives in the present and tells it in its log")
+    run(_daemon(yes=yes))
 
 
 async def _daemon(*, yes: bool) -> None:
-    from dispatcher.cli.session import Session
     from dispatcher.daemon import Daemon
     from dispatcher.pipeline.context import load_settings, open_context
     from dispatcher.store.instances import DAEMON
 
-    settings = load()
-    need_config(settings)
-    async with open_context(settings, role=DAEMON) as ctx:
+    async with open_context(load_file(), role=DAEMON) as ctx:
         await Daemon(ctx, reload=lambda: load_settings(Session.config), yes=yes).run()
 
 
-async def _once(now: datetime | None, *, yes: bool, json: bool) -> None:
+async def _once(at: datetime | None, *, yes: bool, json: bool) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
     from dispatcher.pipeline.context import open_context
     from dispatcher.pipeline.declare import declare
     from dispatcher.pipeline.once import once
 
-    settings = load()
-    need_config(settings)
-    at = now or clock.now()
-    async with open_context(settings, now=at, alone=True) as ctx:
-        declared = await declare(ctx, at, pause_missing=True, yes=yes)
-        done = await once(ctx, at)
-    reports = {"config": _brief(declared), **{name: _brief(report) for name, report in vars_of(done).items()}}
+    with show.progress("one pass through all steps", quiet=json):
+        settings, now = load_file(), at or clock.now()
+        async with open_context(settings, now=now, alone=True) as ctx:
+            declared = await declare(ctx, now, pause_missing=True, yes=yes)
+            done = await once(ctx, now)
+    reports = {"config": _counts(declared)} | {step.name: _counts(getattr(done, step.name)) for step in fields(done)}
     if json:
         show.as_json(reports)
-        return
-    rows = [(step, ", ".join(f"{n} {_words(what)}" for what, n in report.items() if n) or "nothing to do")
-            for step, report in reports.items()]  # fmt: skip
-    show.table(f"one pass at {at:%Y-%m-%d %H:%M:%SZ}", ("step", "done"), rows)
+    else:
+        show.table(f"one pass at {now:%Y-%m-%d %H:%M:%S}Z", ("step", "done"),
+                   [(step, _said(report)) for step, report in reports.items()])  # fmt: skip
+        for hint in _hints(settings, reports):
+            show.note(hint)
     if declared.guarded:
-        show.say(f"[yellow]{declared.guarded} readers are no longer in config; none was paused. Meant? Add --yes.[/]")
+        show.note(f"{declared.guarded} readers are no longer in config; none was paused. If that is meant, add --yes.")
 
 
-def vars_of(done: Any) -> dict[str, Any]:
-    """The reports of a pass by step."""
-    return {name: getattr(done, name) for name in ("ingest", "plan", "send", "settle", "prune")}
-
-
-def _brief(report: Any) -> dict[str, int]:
+def _counts(report: Any) -> dict[str, int]:
+    """What there is to count in a step's report."""
     return {name: value for name, value in asdict(report).items() if isinstance(value, int)}
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+def _said(report: Mapping[str, int]) -> str:
+    return (
+        ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in report.items() if number) or "nothing to do"
+    )
 
 
-Step = Callable[["Context", datetime], Awaitable[Any]]
+def _hints(settings: Settings, reports: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """What to do next, where a pass could do nothing or failed."""
+    ingested, sent = reports["ingest"], reports["send"]
+    hints = {
+        "no source is read yet: name one in config, or `dispatcher sources add URL`":
+            not settings.sources and not any(ingested.values()),
+        "some sources could not be read: `dispatcher sources` says why": bool(ingested["failed"]),
+        "some mails did not get out: `dispatcher deliveries` says why": bool(sent["failed"] or sent["deferred"]),
+    }  # fmt: skip
+    return [hint for hint, applies in hints.items() if applies]
 
 
-def _single(step: Step, at: str | None, json: bool) -> None:
+def _single(step: Step, title: str, at: datetime | None, *, json: bool) -> None:
     async def work() -> None:
         from dispatcher import clock
         from dispatcher.cli import show
 
-        now = moment(at)
-        async with context(now=now, alone=at is not None) as ctx:
-            report = _brief(await step(ctx, now or clock.now()))
+        now = at or clock.now()
+        with show.progress(title, quiet=json):
+            async with context(now=now, alone=at is not None) as ctx:
+                report = _counts(await step(ctx, now))
         if json:
             show.as_json(report)
         else:
-            show.facts(getattr(step, "__name__", "done"), {_words(name): value for name, value in report.items()})
+            show.facts(title, report)
 
     run(work())
 
@@ -118,98 +125,104 @@ def ingest(
 ) -> None:
     """Poll the sources that are due and match what is new."""
 
-    async def ingest(ctx: Context, now: datetime) -> Any:
+    async def step(ctx: Context, now: datetime) -> Any:
         from dispatcher.pipeline.ingest import ingest
 
         return await ingest(ctx, now, everything=everything)
 
-    _single(ingest, at, json)
+    _single(step, "ingest", at, json=json)
 
 
 def plan(
     at: At = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; show who would get what.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show who would get what.")] = False,
     json: Json = False,
 ) -> None:
     """Make the digests that are due."""
     if dry_run:
-        run(_dry_run(moment(at), json=json))
+        run(_dry_run(at, json=json))
         return
 
-    async def plan(ctx: Context, now: datetime) -> Any:
+    async def step(ctx: Context, now: datetime) -> Any:
         from dispatcher.pipeline.plan import plan
 
         return await plan(ctx, now)
 
-    _single(plan, at, json)
+    _single(step, "plan", at, json=json)
 
 
-async def _dry_run(now: datetime | None, *, json: bool) -> None:
+async def _dry_run(at: datetime | None, *, json: bool) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
     from dispatcher.pipeline.plan import plan
-    from dispatcher.store import articles, subscribers
 
-    at = now or clock.now()
+    now = at or clock.now()
     async with context() as ctx:
-        report = await plan(ctx, at, dry_run=True)
-        async with ctx.store.read() as tx:
-            people = await subscribers.by_ids(tx, list(report.previews))
-            ids = [p.candidate.article_id for m in report.previews.values() for d in m.planned for p in d.picks]
-            titles = {i: article.title for i, article in (await articles.by_ids(tx, ids)).items()}
-    found: list[dict[str, Any]] = [
-        {
-            "email": people[reader_id].email,
-            "cadence": str(planned.cadence),
-            "slot_at": planned.slot_at,
-            "stories": [titles.get(pick.candidate.article_id, "") for pick in planned.picks],
-            "more": planned.more,
-        }
-        for reader_id, made in report.previews.items()
-        for planned in made.planned
-    ]
+        found = await _described(ctx, await plan(ctx, now, dry_run=True))
     if json:
         show.as_json(found)
         return
-    rows = [(f["email"], f["cadence"], f["slot_at"], len(f["stories"]) + f["more"], f["stories"][0]) for f in found]
     show.table(
-        f"would be sent at {at:%Y-%m-%d %H:%M:%SZ}", ("reader", "cadence", "slot", "stories", "first"), rows,
+        f"would be sent at {now:%Y-%m-%d %H:%M:%S}Z",
+        ("reader", "cadence", "slot", "stories", "first"),
+        [(f["email"], f["cadence"], f["slot_at"], len(f["stories"]) + f["more"], f["stories"][0]) for f in found],
         empty="nothing is due",
-    )  # fmt: skip
+    )
+
+
+async def _described(ctx: Context, report: PlanReport) -> list[dict[str, Any]]:
+    """Who would get which stories, by name."""
+    from dispatcher.store import articles, subscribers
+
+    planned = [(reader_id, one) for reader_id, made in report.previews.items() for one in made.planned]
+    async with ctx.store.read() as tx:
+        people = await subscribers.by_ids(tx, list(report.previews))
+        known = await articles.by_ids(tx, [pick.candidate.article_id for _, one in planned for pick in one.picks])
+    titles = {article_id: article.title for article_id, article in known.items()}
+    return [
+        {
+            "email": people[reader_id].email,
+            "cadence": str(one.cadence),
+            "slot_at": one.slot_at,
+            "stories": [titles.get(pick.candidate.article_id, "") for pick in one.picks],
+            "more": one.more,
+        }
+        for reader_id, one in planned
+    ]
 
 
 def send(
     at: At = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many.", min=1)] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", parser=count, help="At most so many.")] = None,
     json: Json = False,
 ) -> None:
     """Send what is in the outbox and due."""
 
-    async def send(ctx: Context, now: datetime) -> Any:
+    async def step(ctx: Context, now: datetime) -> Any:
         from dispatcher.pipeline.send import send
 
         return await send(ctx, now, limit=limit)
 
-    _single(send, at, json)
+    _single(step, "send", at, json=json)
 
 
 def settle(at: At = None, json: Json = False) -> None:
     """Apply what came back: bounces, complaints, departures."""
 
-    async def settle(ctx: Context, now: datetime) -> Any:
+    async def step(ctx: Context, now: datetime) -> Any:
         from dispatcher.pipeline.settle import settle
 
         return await settle(ctx, now)
 
-    _single(settle, at, json)
+    _single(step, "settle", at, json=json)
 
 
 def prune(at: At = None, json: Json = False) -> None:
     """Delete what has outlived its retention."""
 
-    async def prune(ctx: Context, now: datetime) -> Any:
+    async def step(ctx: Context, now: datetime) -> Any:
         from dispatcher.pipeline.prune import prune
 
         return await prune(ctx, now)
 
-    _single(prune, at, json)
+    _single(step, "prune", at, json=json)

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dispatcher.cli.session import context, run, store
+from dispatcher.cli.options import ALONE, Json, Limit, Listing, Yes
+from dispatcher.cli.session import context, run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dispatcher.model.audience import Subscriber
+    from dispatcher.pipeline.context import Context
     from dispatcher.store import Transaction
 
-app = typer.Typer(name="subscribers", help="Who reads.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+app = typer.Typer(name="subscribers", cls=Listing, help="Who reads.", epilog=ALONE)
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
-Topics = Annotated[list[str] | None, typer.Option("--topic", help='A slug, or "slug=cadence"; may be repeated.')]
+Topics = Annotated[
+    list[str] | None, typer.Option("--topic", metavar="SLUG", help='A topic, or "topic=cadence"; may be repeated.')
+]
+Name = Annotated[str, typer.Option("--name", metavar="TEXT", help="How mails greet them.")]
+Zone = Annotated[str, typer.Option("--timezone", metavar="ZONE", help="Such as Europe/London; else the site's.")]
+Locale = Annotated[str, typer.Option("--locale", metavar="TAG", help="en, de, pt-BR …; else the site's.")]
+Cadence = Annotated[str, typer.Option("--cadence", metavar="CADENCE", help="Of topics that name none of their own.")]
 
 
 @app.command("list")
-def listing(limit: Annotated[int, typer.Option(min=1)] = 1000, json: Json = False) -> None:
-    """Everybody, with what they follow."""
+def listing(limit: Limit = 1000, json: Json = False) -> None:
+    """List everybody with what they follow. Who was erased is gone."""
     run(_listing(limit, json=json))
 
 
@@ -30,136 +37,133 @@ async def _listing(limit: int, *, json: bool) -> None:
     from dispatcher.cli import show
     from dispatcher.store import subscribers
 
-    found: list[dict[str, object]] = []
-    async with store() as opened, opened.read() as tx:
-        async for page in subscribers.pages(tx, size=min(limit, 500)):
-            found += [await _described(tx, person) for person in page[: limit - len(found)]]
-            if len(found) >= limit:
+    found: list[dict[str, Any]] = []
+    async with context() as ctx, ctx.store.read() as tx:
+        async for page in subscribers.pages(tx):
+            found += await _described(ctx, tx, [person for person in page if person.email])
+            if len(found) > limit:
+                show.note(f"the first {limit}; there are more: --limit N shows them")
                 break
+    del found[limit:]
     if json:
         show.as_json(found)
         return
-    columns = ("email", "name", "status", "timezone", "locale", "origin", "topics")
+    columns = ("email", "name", "status", "suppressed", "timezone", "locale", "origin", "topics")
     show.table(
         "subscribers",
         columns,
-        [[_line(person[name]) for name in columns] for person in found],
+        [[_active(value) if (value := person[name]) and name == "topics" else value for name in columns]
+         for person in found],
         empty="nobody yet; `dispatcher subscribers add EMAIL --topic SLUG`, or [[subscribers]] in config",
-    )
+    )  # fmt: skip
 
 
-def _line(value: object) -> object:
-    if isinstance(value, list):
-        return ", ".join(f"{s['topic']} ({s['cadence']})" for s in value if s["status"] == "active")
-    return value
+def _active(followed: list[dict[str, str]]) -> str:
+    return ", ".join(f"{s['topic']} ({s['cadence']})" for s in followed if s["status"] == "active")
 
 
-async def _described(tx: Transaction, person: Subscriber) -> dict[str, object]:
+async def _described(ctx: Context, tx: Transaction, people: Sequence[Subscriber]) -> list[dict[str, Any]]:
+    """People as they are shown: with why nothing may be sent to them, if so, and what they follow."""
+    from dispatcher.cli import show
+    from dispatcher.pipeline.admission import suppressed
     from dispatcher.store import subscribers, topics
 
-    mine = (await subscribers.subscriptions(tx, [person.id or 0])).get(person.id or 0, [])
-    known = await topics.by_ids(tx, [s.topic_id for s in mine])
-    followed = [
-        {"topic": known[s.topic_id].slug, "cadence": s.cadence, "status": s.status.value, "origin": s.origin.value}
-        for s in mine
+    mine = await subscribers.subscriptions(tx, [person.id or 0 for person in people])
+    known = await topics.by_ids(tx, [s.topic_id for followed in mine.values() for s in followed])
+    reasons = await suppressed(ctx, tx, [person.email for person in people])
+    return [
+        {
+            **show.fields(person),
+            "suppressed": reasons.get(person.email, ""),
+            "topics": [
+                {"topic": known[s.topic_id].slug, "cadence": s.cadence, "status": s.status, "origin": s.origin}
+                for s in mine.get(person.id or 0, ())
+            ],
+        }
+        for person in people
     ]
-    return {**person.model_dump(), "topics": followed}
 
 
 @app.command("show")
 def show_one(email: Email, json: Json = False) -> None:
-    """One person: what they follow, when they are next due, what they were sent."""
+    """Show one person. What they follow, when they are next due, what they were sent."""
     run(_show_one(email, json=json))
 
 
 async def _show_one(email: str, *, json: bool) -> None:
     from dispatcher.cli import show
+    from dispatcher.pipeline.admission import person
     from dispatcher.store import outbox, subscribers
 
-    async with store() as opened, opened.read() as tx:
-        person = await _find(tx, email)
-        described = await _described(tx, person)
-        due = (await subscribers.schedules(tx, [person.id or 0])).get(person.id or 0, [])
-        sent = await outbox.listing(tx, subscriber_id=person.id, limit=10)
+    async with context() as ctx, ctx.store.read() as tx:
+        found = await person(tx, email)
+        described = (await _described(ctx, tx, [found]))[0]
+        due = (await subscribers.schedules(tx, [found.id or 0])).get(found.id or 0, [])
+        sent = await outbox.listing(tx, subscriber_id=found.id, limit=10)
     if json:
         show.as_json({**described, "schedules": due, "deliveries": sent})
         return
-    show.facts(person.email, {name: value for name, value in described.items() if name != "topics"})
-    followed = described["topics"]
-    assert isinstance(followed, list)
-    show.table("follows", ("topic", "cadence", "status", "origin"), [list(s.values()) for s in followed])
-    show.table("next", ("cadence", "due"), [(s.cadence, s.next_due_at) for s in due if s.next_due_at])
-    show.table(
-        "latest deliveries",
-        ("id", "slot", "status", "why"),
-        [(d.id, d.slot_at, d.status.value, d.reason) for d in sent],
-    )
-
-
-async def _find(tx: Transaction, email: str) -> Subscriber:
-    from dispatcher.errors import StoreError
-    from dispatcher.store import subscribers
-
-    person = await subscribers.by_email(tx, email.strip().lower())
-    if person is None:
-        raise StoreError(f"nobody here has the address {email}; `dispatcher subscribers list` shows who does")
-    return person
+    followed = described.pop("topics")
+    show.facts(found.email, {name: value for name, value in described.items() if name not in ("id", "email")})
+    for title, columns, rows in (
+        ("follows", ("topic", "cadence", "status", "origin"), [list(s.values()) for s in followed]),
+        ("next", ("cadence", "due"), [(s.cadence, s.next_due_at) for s in due if s.next_due_at]),
+        ("latest deliveries", ("id", "slot", "status", "why"),
+         [(d.id, d.slot_at, d.status.value, d.reason) for d in sent]),
+    ):  # fmt: skip
+        show.say("")
+        show.table(title, columns, rows)
 
 
 @app.command()
 def add(
     email: Email,
     topic: Topics = None,
-    name: str = "",
-    timezone: Annotated[str, typer.Option(help="Europe/London; the site's by default.")] = "",
-    locale: Annotated[str, typer.Option(help="en, de, fr …; the site's by default.")] = "",
-    cadence: Annotated[str, typer.Option(help="For topics that name none of their own.")] = "daily at 07:30",
-    consent: Annotated[str, typer.Option(help="How they agreed; needed for somebody who had left.")] = "",
+    name: Name = "",
+    timezone: Zone = "",
+    locale: Locale = "",
+    cadence: Cadence = "daily at 07:30",
+    consent: Annotated[str, typer.Option(metavar="TEXT", help="How they agreed; for somebody who had left.")] = "",
 ) -> None:
     """Add a person, active at once: you vouch for their consent."""
     values = {"name": name, "timezone": timezone, "locale": locale, "cadence": cadence}
-    run(_add(email, topic or [], values, consent, frozenset(k for k, v in values.items() if v), new=True))
+    run(_admit(email, topic or [], values, consent=consent, new=True))
 
 
 @app.command("set")
 def change(
-    email: Email,
-    topic: Topics = None,
-    name: str = "",
-    timezone: str = "",
-    locale: str = "",
-    cadence: Annotated[str, typer.Option(help="The default, and that of every topic named here without one.")] = "",
+    email: Email, topic: Topics = None, name: Name = "", timezone: Zone = "", locale: Locale = "", cadence: Cadence = ""
 ) -> None:
     """Change a person's settings, or have them follow more topics."""
     values = {"name": name, "timezone": timezone, "locale": locale, "cadence": cadence}
-    said = {k: v for k, v in values.items() if v}
-    run(_add(email, topic or [], said, "", frozenset(said), new=False))
+    run(_admit(email, topic or [], values, consent="", new=False))
 
 
-async def _add(
-    email: str, followed: list[str], values: dict[str, str], consent: str, given: frozenset[str], *, new: bool
-) -> None:
+async def _admit(email: str, followed: list[str], values: dict[str, str], *, consent: str, new: bool) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
     from dispatcher.errors import StoreError
-    from dispatcher.model.values import Origin
+    from dispatcher.model.values import Origin, SubscriberStatus
     from dispatcher.pipeline.admission import admit
     from dispatcher.pipeline.entries import subscriber_entry
     from dispatcher.store import subscribers, topics
 
+    said = {name: value for name, value in values.items() if value}
     pairs = (text.partition("=") for text in followed)
     follows = [{"topic": slug.strip(), "cadence": own.strip()} for slug, _, own in pairs]
-    entry = subscriber_entry(email=email, topics=follows, **values)
+    entry = subscriber_entry(email=email, topics=follows, **said)
     now = clock.now()
     async with context() as ctx, ctx.store.write() as tx:
         found = await subscribers.by_email(tx, entry.email.lower())
-        if new and found is not None and not consent and found.status != "unsubscribed":
+        if new and found is not None and found.status != SubscriberStatus.UNSUBSCRIBED:
             raise StoreError(f"{entry.email} is here already; change them with `dispatcher subscribers set`")
         if not new and found is None:
             raise StoreError(f"nobody here has the address {entry.email}; add them with `dispatcher subscribers add`")
         slugs = {topic.slug: topic for topic in await topics.every(tx)}
-        done = await admit(ctx, tx, entry, slugs, now, origin=Origin.CLI, consent=consent, given=given)
-    show.say(f"{done} {entry.email}")
+        done = await admit(ctx, tx, entry, slugs, now, origin=Origin.CLI, consent=consent, given=frozenset(said))
+    show.say(f"{'added' if done == 'created' else done} {entry.email.lower()}")
+    if new and not entry.topics:
+        show.note(f"they follow nothing yet: `dispatcher subscribers set {entry.email} --topic SLUG`")
 
 
 @app.command()
@@ -180,93 +184,50 @@ async def _switch(email: str, *, on: bool) -> None:
     from dispatcher.errors import StoreError
     from dispatcher.model.values import PausedBy
     from dispatcher.pipeline import enrolment
+    from dispatcher.pipeline.admission import person
 
     now = clock.now()
     async with context() as ctx, ctx.store.write() as tx:
-        person = await _find(tx, email)
+        found = await person(tx, email)
         letter = ctx.newsletter.id or 0
         if on:
-            done = await enrolment.resume(tx, person, letter, now)
+            done = await enrolment.resume(tx, found, letter, now)
         else:
-            done = await enrolment.pause(tx, person, PausedBy.OPERATOR, letter, now)
+            done = await enrolment.pause(tx, found, PausedBy.OPERATOR, letter, now)
         if not done:
-            raise StoreError(f"{person.email} is {person.status.value}; only {'paused' if on else 'active'} people can be "
-                             f"{'resumed' if on else 'paused'}")  # fmt: skip
-    show.say(f"{'resumed' if on else 'paused'} {person.email}")
+            only = "paused people can be resumed" if on else "active people can be paused"
+            raise StoreError(f"{found.email} is {found.status.value}; only {only}")
+    show.say(f"{'resumed' if on else 'paused'} {found.email}")
 
 
 @app.command()
 def remove(
     email: Email,
     erase: Annotated[bool, typer.Option("--erase", help="Forget who they were; a keyed hash stays.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
-    """Unsubscribe a person. Config or an import will not bring them back."""
+    """Unsubscribe a person. Neither config nor an import will bring them back."""
     run(_remove(email, erase=erase, yes=yes))
 
 
 async def _remove(email: str, *, erase: bool, yes: bool) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
+    from dispatcher.model.values import SubscriberStatus
     from dispatcher.pipeline import enrolment
+    from dispatcher.pipeline.admission import person
 
-    now = clock.now()
     async with context() as ctx:
         async with ctx.store.read() as tx:
-            person = await _find(tx, email)
-        act = "Erase" if erase else "Unsubscribe"
-        show.confirm(f"{act} {person.email}? They will get nothing more.", yes=yes)
+            found = await person(tx, email)
+        address = found.email
+        if found.status == SubscriberStatus.UNSUBSCRIBED and not erase:
+            show.say(f"{address} has unsubscribed already")
+            return
+        act = f"Erase {address}? They cannot be told apart from strangers afterwards." if erase else (
+            f"Unsubscribe {address}? They will get nothing more.")  # fmt: skip
+        show.confirm(act, yes=yes)
         leave = enrolment.erase if erase else enrolment.leave
         async with ctx.store.write() as tx:
-            await leave(tx, ctx.address_key, person, ctx.newsletter.id or 0, now)
-    show.say(f"{'erased' if erase else 'unsubscribed'} {email}")
-
-
-@app.command("import")
-def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV: email, name, timezone, locale, topics, cadence.")],
-    json: Json = False,
-) -> None:
-    """Add everybody in a CSV file, active at once. Bad lines are reported and left out."""
-    bad = run(_import(file, json=json))
-    raise typer.Exit(1 if bad else 0)
-
-
-async def _import(path: Path, *, json: bool) -> int:
-    from rich.progress import Progress
-
-    from dispatcher import clock
-    from dispatcher.cli import show
-    from dispatcher.pipeline.admission import import_csv
-
-    with path.open(encoding="utf-8-sig", newline="") as file, Progress(disable=not sys.stdout.isatty() or json) as bar:
-        task = bar.add_task("importing", total=None)
-        async with context() as ctx:
-            report = await import_csv(ctx, file, clock.now(), on_progress=lambda n: bar.update(task, completed=n))
-    if json:
-        show.as_json(report)
-        return len(report.bad)
-    for number, reason in report.bad:
-        print(f"{path}: line {number}: {reason}", file=sys.stderr)
-    show.say(f"{report.read} lines: {report.created} added, {report.updated} updated, {report.unchanged} unchanged, "
-             f"{len(report.bad)} bad")  # fmt: skip
-    return len(report.bad)
-
-
-@app.command("export")
-def export_file(file: Annotated[Path | None, typer.Argument(help="Standard output by default.")] = None) -> None:
-    """Write everybody as CSV."""
-    run(_export(file))
-
-
-async def _export(path: Path | None) -> None:
-    from dispatcher.cli import show
-    from dispatcher.pipeline.admission import export_csv
-
-    async with context() as ctx:
-        if path is None:
-            await export_csv(ctx, sys.stdout)
-            return
-        with path.open("w", encoding="utf-8", newline="") as file:
-            count = await export_csv(ctx, file)
-    show.say(f"wrote {count} people to {path}")
+            await leave(tx, ctx.address_key, found, ctx.newsletter.id or 0, clock.now())
+    show.say(f"{'erased' if erase else 'unsubscribed'} {address}")

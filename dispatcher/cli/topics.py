@@ -6,18 +6,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dispatcher.cli.session import context, run, store
+from dispatcher.cli.options import ALONE, Json, Listing, Yes
+from dispatcher.cli.session import context, load, run, store
 
 if TYPE_CHECKING:
     from dispatcher.model.content import Article
+    from dispatcher.pipeline.context import Context
 
-app = typer.Typer(name="topics", help="What readers can follow, and why an article matches.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+app = typer.Typer(name="topics", cls=Listing, help="What readers can follow, and why an article matches.", epilog=ALONE)
+Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Its name in links and in other commands.")]
+Query = Annotated[str, typer.Argument(metavar="QUERY", help='What to look for; "*" is everything.')]
+Language = Annotated[
+    str, typer.Option("--language", metavar="TAG", help="The query's language; the site's by default.")
+]
 
 
 @app.command("list")
 def listing(json: Json = False) -> None:
-    """The publisher's topics with their matches and readers."""
+    """List the publisher's topics with their matches and readers."""
     run(_listing(json=json))
 
 
@@ -30,7 +36,7 @@ async def _listing(*, json: bool) -> None:
     counted = [(topic, *figures.get(topic.id or 0, (0, 0))) for topic in found]
     if json:
         show.as_json(
-            [{**topic.model_dump(), "matches": matches, "readers": readers} for topic, matches, readers in counted]
+            [{**show.fields(topic), "matches": matches, "readers": readers} for topic, matches, readers in counted]
         )
         return
     show.table(
@@ -43,14 +49,14 @@ async def _listing(*, json: bool) -> None:
 
 @app.command()
 def add(
-    slug: str,
-    query: Annotated[str, typer.Argument(help='What to look for; "*" is everything.')],
-    name: Annotated[str, typer.Option(help="What readers see.")] = "",
-    description: str = "",
-    language: Annotated[str, typer.Option(help="The query's language; the site's by default.")] = "",
+    slug: Slug,
+    query: Query,
+    name: Annotated[str, typer.Option(metavar="TEXT", help="What readers see; made from the slug by default.")] = "",
+    description: Annotated[str, typer.Option(metavar="TEXT", help="One sentence for readers.")] = "",
+    language: Language = "",
     private: Annotated[bool, typer.Option("--private", help="Not offered to the public.")] = False,
 ) -> None:
-    """Add a topic to the database. Recent articles are matched against it by the next ingest."""
+    """Add a topic to the database. The next ingest matches recent articles against it."""
     run(_add(slug, query, name, description, language, public=not private))
 
 
@@ -70,10 +76,11 @@ async def _add(slug: str, query: str, name: str, description: str, language: str
     now = clock.now()
     async with context() as ctx, ctx.store.write() as tx:
         if await topics.by_slug(tx, entry.slug) is not None:
-            raise StoreError(f"a topic {entry.slug!r} is there already; remove it first or choose another slug")
+            hint = "remove it first, or choose another slug"
+            raise StoreError(f"a topic {entry.slug!r} is there already: {_declared(ctx, entry.slug) or hint}")
         topic = Topic(
             slug=entry.slug,
-            name=entry.name or entry.slug,
+            name=entry.name or entry.slug.replace("-", " ").capitalize(),
             description=entry.description,
             query_id=await keep_query(ctx, tx, entry.query, entry.language, now),
             query_text=entry.query,
@@ -86,8 +93,14 @@ async def _add(slug: str, query: str, name: str, description: str, language: str
     show.say(f"added {entry.slug}")
 
 
+def _declared(ctx: Context, slug: str) -> str:
+    """What to do about a topic that config declares; empty if it does not."""
+    is_declared = any(entry.slug == slug for entry in ctx.settings.topics)
+    return f"it is declared in the configuration, {ctx.settings.file}; change it there" if is_declared else ""
+
+
 @app.command()
-def remove(slug: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+def remove(slug: Slug, yes: Yes = False) -> None:
     """Remove a topic, and everybody's subscription to it."""
     run(_remove(slug, yes=yes))
 
@@ -103,8 +116,8 @@ async def _remove(slug: str, *, yes: bool) -> None:
             readers = (await topics.figures(tx)).get(found.id or 0, (0, 0))[1] if found else 0
         if found is None:
             raise StoreError(f"no topic has the slug {slug!r}; `dispatcher topics list` shows them")
-        if any(entry.slug == slug for entry in ctx.settings.topics):
-            raise StoreError(f"{slug!r} is declared in config; take it out there")
+        if hint := _declared(ctx, slug):
+            raise StoreError(f"the topic {slug!r} cannot be removed: {hint}")
         show.confirm(f"Remove {slug} and the {readers} subscriptions to it?", yes=yes)
         async with ctx.store.write() as tx:
             await topics.remove(tx, found.id or 0)
@@ -113,22 +126,25 @@ async def _remove(slug: str, *, yes: bool) -> None:
 
 @app.command("test")
 def try_query(
-    query: str,
-    article: Annotated[str, typer.Option(help="A file (.txt, .md, .html) or an http(s) URL.")],
-    language: Annotated[str, typer.Option(help="The query's language; the site's by default.")] = "",
+    query: Query,
+    article: Annotated[str, typer.Option(metavar="FILE|URL", help="A .txt, .md or .html file, or an http(s) URL.")],
+    language: Language = "",
     json: Json = False,
 ) -> None:
-    """Say whether a query matches an article, and why. Exit code 0 for a match, 1 for none."""
+    """Say whether a query matches an article, and why. The exit code is 0 for a match and 1 for none."""
     matched = run(_try_query(query, article, language, json=json))
     raise typer.Exit(0 if matched else 1)
 
 
 async def _try_query(query: str, where: str, language: str, *, json: bool) -> bool:
     from dispatcher.cli import show
-    from dispatcher.cli.session import load
+    from dispatcher.pipeline.entries import topic_entry
     from dispatcher.text.document import analyse
     from dispatcher.topics.explain import explain
+    from dispatcher.topics.parser import parse
 
+    parse(query)  # its own error shows the place with a caret
+    language = topic_entry(slug="test", query=query, language=language).language
     settings = load()
     article = await _article(where, settings.user_agent)
     document = analyse(
@@ -157,6 +173,7 @@ async def _try_query(query: str, where: str, language: str, *, json: bool) -> bo
 
 
 async def _article(where: str, user_agent: str) -> Article:
+    import asyncio
     from dataclasses import replace
     from pathlib import Path
 
@@ -176,7 +193,7 @@ async def _article(where: str, user_agent: str) -> Article:
             raise SourceError(f"{where}: {answer.reason}")
         data, name, base = answer.body, "page.html", answer.url
     else:
-        data, name, base = Path(where).read_bytes(), Path(where).name, ""
+        data, name, base = await asyncio.to_thread(Path(where).read_bytes), Path(where).name, ""
     if Path(name).suffix.lower() not in document.KINDS:
         raise SourceError(f"{where}: an article is a {', '.join(document.KINDS)} file or an http(s) URL")
     raw = document.parse(data, path=name, modified_at=now)

@@ -1,4 +1,4 @@
-"""Errors as a person sees them: what is wrong, where, what to do; exit 2 for usage, 3 for configuration, 1 for the rest."""
+"""Errors as a person sees them: what is wrong, where, what to do; exit 2 for usage, 3 for config, 1 for the rest."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def _words(error: BaseException) -> tuple[str, int]:
         case DispatcherError():
             return str(error), error.exit_code
         case OSError():
-            return f"{error.filename}: {error.strerror}" if error.filename else str(error), 1
+            return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error), 1
         case _:
             return f"{type(error).__name__}: {error}\n{BUG}", 1
 
 
 def _listed(error: ConfigError) -> str:
     if len(error.problems) == 1:
-        return f"in the configuration: {error.problems[0]}"
-    return "\n".join([f"{len(error.problems)} in the configuration:", *(f"  {problem}" for problem in error.problems)])
+        return str(error.problems[0])
+    return "\n".join([f"{len(error.problems)} mistakes in the configuration", *(f"  {one}" for one in error.problems)])

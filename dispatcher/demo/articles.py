@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -48,6 +49,14 @@ class SampleArticle:
     def as_text(self) -> str:
         """As a plain text file of a folder source: the first line is the title, the rest the body."""
         return "\n\n".join((self.title, self.standfirst, *self.paragraphs)) + "\n"
+
+    def as_markdown(self) -> str:
+        """As a Markdown file of a folder source, with front matter."""
+        facts = {"title": self.title, "summary": self.standfirst, "authors": self.authors, "tags": self.tags}
+        if self.published_at is not None:
+            facts["date"] = self.published_at.isoformat()
+        head = "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in facts.items())
+        return f"---\n{head}\nlanguage: {self.language}\n---\n" + "\n\n".join(self.paragraphs) + "\n"
 
 
 @lru_cache(maxsize=1)

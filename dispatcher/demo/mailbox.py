@@ -1,16 +1,19 @@
-"""A real SMTP server that keeps every message in memory, the newest few hundred of them."""
+"""A real SMTP server that keeps the newest messages in memory, taken apart and ready to be looked at."""
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
-import socket
+import re
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from functools import partial
+from html import unescape
 from itertools import count
 from typing import Any
 
@@ -18,69 +21,126 @@ from dispatcher.demo.serving import HOST
 from dispatcher.errors import DispatcherError
 
 MOST = 500
+MOST_BYTES = 64_000_000
+LARGEST = 10_000_000  # bytes of one message
+MOST_MARKUP = 60_000  # characters in which a mail must have begun to say something
+_MARKUP = re.compile(r"<(head|style)\b.*?</\1>|<!--.*?-->|<[^<>]*>", re.DOTALL | re.IGNORECASE)
+_FILLING = re.compile("(?:[\u034f\u200b-\u200f\u00a0\u00ad\ufeff] ?){3,}")  # keeps the body out of the preheader
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One message as it arrived."""
+    """One message as it arrived for one recipient, and what a mail program would show of it."""
 
     number: int
     recipient: str
     raw: bytes
     at: datetime
+    subject: str
+    sender: str
+    text: str
+    html: str
+    headers: tuple[tuple[str, str], ...]
 
-    @property
-    def message(self) -> EmailMessage:
-        """The message taken apart."""
-        parsed = email.message_from_bytes(self.raw, policy=email.policy.default)
-        assert isinstance(parsed, EmailMessage)
-        return parsed
-
-    @property
-    def subject(self) -> str:
-        """Its subject, on one line."""
-        return " ".join(str(self.message["Subject"] or "").split())
-
-    def body(self, kind: str) -> str:
-        """Its "plain" or "html" part; empty if it has none."""
-        part = self.message.get_body((kind,))
-        return str(part.get_content()) if part is not None else ""
+    def snippet(self, most: int = 140) -> str:
+        """How it begins, on one line, as mail programs show it beneath the subject: the preheader, if it has one."""
+        shown = unescape(_MARKUP.sub(" ", self.html[:MOST_MARKUP])) or self.text
+        preheader, *rest = _FILLING.split(shown, maxsplit=1)
+        return " ".join((preheader.strip() or " ".join(rest)).split())[:most].rstrip()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def read(raw: bytes, *, number: int, recipient: str, at: datetime) -> Mail:
+    """Take a message apart. Nothing in it can fail: what cannot be decoded is shown as well as it goes."""
+    message = email.message_from_bytes(raw, policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    headers = tuple((name, _header(message, name, value)) for name, value in message.raw_items())
+    named = {name.lower(): value for name, value in reversed(headers)}
+    return Mail(
+        number=number,
+        recipient=recipient,
+        raw=raw,
+        at=at,
+        subject=named.get("subject", ""),
+        sender=named.get("from", ""),
+        text=_part(message, "plain"),
+        html=_part(message, "html"),
+        headers=headers,
+    )
 
 
 class Mailbox:
-    """Where the demo's mail arrives."""
+    """Where the demo's mail arrives: newest first, bounded in number and in bytes."""
 
-    def __init__(self) -> None:
-        self.mails: deque[Mail] = deque(maxlen=MOST)
+    def __init__(self, *, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
+        self.mails: deque[Mail] = deque()
+        self.arrived = 0
+        self._most, self._most_bytes, self._bytes = most, most_bytes, 0
         self._numbers = count(1)
+        self._news = asyncio.Event()
 
     def find(self, number: int) -> Mail | None:
         """A mail by its number, if it is still kept."""
         return next((mail for mail in self.mails if mail.number == number), None)
 
+    def keep(self, raw: bytes, recipient: str, at: datetime) -> None:
+        """Put a message on top; the oldest give way."""
+        mail = read(raw, number=next(self._numbers), recipient=recipient, at=at)
+        self.mails.appendleft(mail)
+        self.arrived += 1
+        self._bytes += len(raw)
+        while len(self.mails) > self._most or (self._bytes > self._most_bytes and len(self.mails) > 1):
+            self._bytes -= len(self.mails.pop().raw)
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def news(self, seen: int) -> int:
+        """Wait until the count of messages that have arrived is another one than `seen`; gives it."""
+        while self.arrived == seen:
+            await self._news.wait()
+        return self.arrived
+
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         """Keep a message, once for each of its recipients."""
         for recipient in envelope.rcpt_tos:
-            self.mails.appendleft(Mail(next(self._numbers), recipient, envelope.content, datetime.now(UTC)))
+            self.keep(envelope.content, recipient, datetime.now(UTC))
         return "250 2.0.0 kept"
 
-    @contextmanager
-    def receiving(self) -> Iterator[int]:
-        """Receive mail on a free loopback port while the block lasts; gives the port."""
+    @asynccontextmanager
+    async def receiving(self) -> AsyncIterator[int]:
+        """Receive mail on a free loopback port while the block lasts; gives the port.
+
+        DispatcherError if aiosmtpd is not installed.
+        """
         try:
-            from aiosmtpd.controller import Controller
+            from aiosmtpd.smtp import SMTP
         except ImportError as error:
-            raise DispatcherError("the demo needs its extra: pip install 'dispatcher[demo]'") from error
-        port = _free_port()
-        controller = Controller(self, hostname=HOST, port=port, ready_timeout=20)
-        controller.start()
+            hint = "the demo's mail server is not installed: pip install 'dispatcher[demo]'"
+            raise DispatcherError(hint) from error
+        loop = asyncio.get_running_loop()
+        make = partial(SMTP, self, hostname="inbox.example", data_size_limit=LARGEST, enable_SMTPUTF8=True, loop=loop)
+        server = await loop.create_server(make, HOST, 0)
         try:
-            yield port
+            yield server.sockets[0].getsockname()[1]
         finally:
-            controller.stop()
+            server.close()
+
+
+def _header(message: EmailMessage, name: str, value: str) -> str:
+    """One header, decoded and on one line; as it came where the standard library stumbles over it."""
+    try:
+        value = str(message.policy.header_fetch_parse(name, value))
+    except Exception as error:  # what a broken header raises is not documented, and it is the sender's mistake
+        value = f"{value} ({type(error).__name__})"
+    return " ".join(value.encode("utf-8", "replace").decode("utf-8").split())
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    """The text of the "plain" or "html" part; empty if there is none."""
+    part = message.get_body((kind,))
+    if part is None:
+        return ""
+    try:
+        return str(part.get_content())
+    except (LookupError, ValueError):  # a charset that nobody knows
+        payload = part.get_payload(decode=True)
+        return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""

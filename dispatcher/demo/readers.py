@@ -9,11 +9,17 @@ from zoneinfo import ZoneInfo
 
 from dispatcher.demo.articles import PAPER
 from dispatcher.demo.feed import TWINS
+from dispatcher.demo.pages import Account
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # not strftime's, which speaks the machine's language
 
 
 @dataclass(frozen=True, slots=True)
 class SampleReader:
-    """One invented reader. `cadence` may hold {time}: a moment that comes soon after the demo begins, in their zone."""
+    """One invented reader. `cadence` holds for all topics but those in `instant`.
+
+    It may name the moment at which the demo's digests are due, in the reader's zone: {time}, {day}, {hour}, {minute}.
+    """
 
     email: str
     name: str
@@ -21,37 +27,49 @@ class SampleReader:
     locale: str
     cadence: str
     topics: tuple[str, ...]
+    instant: tuple[str, ...]
 
     def cadence_at(self, soon: datetime) -> str:
-        """The cadence with its time filled in."""
+        """The cadence with its moment filled in."""
         local = soon.astimezone(ZoneInfo(self.timezone))
-        return self.cadence.format(time=f"{local:%H:%M}", day=f"{local:%a}".lower())
+        day = DAYS[local.weekday()]
+        return self.cadence.format(time=f"{local:%H:%M}", day=day, hour=local.hour, minute=local.minute)
+
+    def account(self, soon: datetime) -> Account:
+        """How the inbox lists the reader."""
+        wishes = [f"{self.cadence_at(soon)}, {self.timezone}: {_names(self.topics)}"]
+        wishes += [f"instant: {_names(self.instant)}"] if self.instant else []
+        return Account(self.email, self.name, "; ".join(wishes))
 
 
 TOPICS = {
     "everything": ("Everything", "*", "en"),
-    "energy": ("Energy and bills", "energy OR electricity OR heating OR tag:energy", "en"),
+    "energy": ("Energy and bills", "energy OR electricity OR tariff* OR tag:energy", "en"),
     "transport": ("Getting around", "tag:transport OR tram OR ferry OR train*", "en"),
     "culture": ("Stage, page and screen", "tag:culture NOT tag:food", "en"),
     "science": ("Science", "tag:science OR title:telescope", "en"),
+    "football": ("Football", '"larkmere rovers" OR tag:football OR tag:fútbol', "en"),
     "stadtleben": ("Stadtleben", "lang:de", "de"),
     "ville": ("La ville", "lang:fr", "fr"),
     "ciudad": ("La ciudad", "lang:es", "es"),
 }
 
 
-def _reader(name: str, timezone: str, locale: str, cadence: str, *topics: str) -> SampleReader:
+def _reader(
+    name: str, timezone: str, locale: str, cadence: str, *topics: str, instant: tuple[str, ...] = ()
+) -> SampleReader:
     mailbox = name.split()[0].lower().replace("é", "e")
-    return SampleReader(f"{mailbox}@reader.example", name, timezone, locale, cadence, topics)
+    return SampleReader(f"{mailbox}@reader.example", name, timezone, locale, cadence, topics, instant)
 
 
 READERS = (
-    _reader("Ada Quill", "Europe/London", "en", "daily at {time}", "energy", "transport"),
-    _reader("Bruno Adler", "Europe/Berlin", "de", "daily at {time}", "stadtleben", "science"),
+    _reader("Ada Quill", "Europe/London", "en", "daily at {time}", "energy", "culture", instant=("transport",)),
+    _reader("Bruno Adler", "Europe/Berlin", "de", "cron {minute} {hour} * * *", "stadtleben", "science"),
     _reader("Céline Roche", "Europe/Paris", "fr", "weekly on {day} at {time}", "ville", "culture"),
-    _reader("Diego Luz", "America/Bogota", "es", "daily at {time}", "ciudad", "everything"),
+    _reader("Diego Luz", "America/Bogota", "es", "daily at {time}", "ciudad", "football"),
     _reader("Emi Tanaka", "Asia/Tokyo", "en", "instant", "everything"),
     _reader("Finn Okafor", "Africa/Lagos", "en", "instant", "energy", "culture"),
+    _reader("Grace Wiremu", "Pacific/Auckland", "en", "daily at {time}", "everything"),
 )
 
 
@@ -106,12 +124,21 @@ def _topics() -> str:
 def _readers(soon: datetime) -> str:
     return "".join(
         f'[[subscribers]]\nemail = "{reader.email}"\nname = "{reader.name}"\ntimezone = "{reader.timezone}"\n'
-        f'locale = "{reader.locale}"\ncadence = "{reader.cadence_at(soon)}"\n'
-        f"topics = [{', '.join(repr(slug) for slug in reader.topics)}]\n\n"
+        f'locale = "{reader.locale}"\ncadence = "{reader.cadence_at(soon)}"\ntopics = [{_followed(reader)}]\n\n'
         for reader in READERS
     )
 
 
+def _followed(reader: SampleReader) -> str:
+    plain = [f'"{slug}"' for slug in reader.topics]
+    at_once = [f'{{ topic = "{slug}", cadence = "instant" }}' for slug in reader.instant]
+    return ", ".join(plain + at_once)
+
+
+def _names(slugs: tuple[str, ...]) -> str:
+    return ", ".join(TOPICS[slug][0] for slug in slugs)
+
+
 def next_slot(now: datetime, *, ahead: timedelta) -> datetime:
     """The first full minute that is at least so far ahead."""
-    return (now + ahead + timedelta(seconds=59)).replace(second=0, microsecond=0)
+    return (now + ahead + timedelta(minutes=1, microseconds=-1)).replace(second=0, microsecond=0)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,31 +16,39 @@ from dispatcher.daemon import Daemon
 from dispatcher.demo import archive
 from dispatcher.demo.articles import Outlet, SampleArticle, upcoming
 from dispatcher.demo.articles import archive as earlier
-from dispatcher.demo.feed import Press
 from dispatcher.demo.inbox import Inbox
 from dispatcher.demo.mailbox import Mailbox
-from dispatcher.demo.readers import READERS, next_slot, write_config
+from dispatcher.demo.press import Press
+from dispatcher.demo.readers import READERS, TOPICS, next_slot, write_config
 from dispatcher.demo.serving import serving
 from dispatcher.observability import logs
-from dispatcher.pipeline.context import Context, load_settings, open_context
+from dispatcher.pipeline.context import load_settings, open_context
 from dispatcher.pipeline.declare import declare
 from dispatcher.pipeline.once import once as one_pass
-from dispatcher.store import figures
 from dispatcher.store.instances import DAEMON
 
-EVERY = 6.0  # seconds between two new articles
+EVERY = 7.0  # seconds between two new articles
+ONCE = 4  # new articles in a demo of one cycle
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Everything around the daemon: the paper's site, the mailbox, and the folder that all of it lives in."""
+    """Everything around the daemon: the paper, the mailbox, the folder that all of it lives in.
+
+    `soon` is when the digests are due.
+    """
 
     press: Press
     mailbox: Mailbox
     folder: Path
     config: Path
     soon: datetime
+
+    @property
+    def notes(self) -> Path:
+        """The folder source."""
+        return self.folder / "notes"
 
 
 async def run(*, once: bool, port: int = 8025, out: Path = Path("demo-output"), say: Say = print) -> None:
@@ -50,123 +57,139 @@ async def run(*, once: bool, port: int = 8025, out: Path = Path("demo-output"), 
     DispatcherError if the extra `demo` is not installed.
     """
     logs.setup("warning")
-    async with _stage(clock.now()) as stage:
-        if once:
+    now = clock.now()
+    if once:
+        async with _stage(now, soon=now.replace(second=0, microsecond=0)) as stage:
             await _cycle(stage, out, say)
-        else:
+    else:
+        async with _stage(now, soon=next_slot(now, ahead=timedelta(seconds=20))) as stage:
             await _live(stage, port, say)
 
 
 @asynccontextmanager
-async def _stage(now: datetime) -> AsyncIterator[Stage]:
+async def _stage(now: datetime, *, soon: datetime) -> AsyncIterator[Stage]:
     """A temporary folder, the paper's site and the mail server, gone afterwards without a trace."""
     press, mailbox = Press(earlier(now)), Mailbox()
-    soon = next_slot(now, ahead=timedelta(seconds=15))
-    with tempfile.TemporaryDirectory(prefix="dispatcher-demo-") as name, mailbox.receiving() as smtp_port:
-        async with serving(press.app()) as url:
-            press.url = url
+    with tempfile.TemporaryDirectory(prefix="dispatcher-demo-") as name:
+        async with mailbox.receiving() as smtp_port, serving(press.app()) as press.url:
             folder = Path(name)
-            config = write_config(folder, press_url=url, smtp_port=smtp_port, soon=soon)
+            config = write_config(folder, press_url=press.url, smtp_port=smtp_port, soon=soon)
+            stage = Stage(press, mailbox, folder, config, soon)
             for article in earlier(now):
                 if article.outlet is Outlet.FOLDER:
-                    _drop(folder, article)
-            yield Stage(press, mailbox, folder, config, soon)
+                    _drop(stage, article)
+            yield stage
 
 
 async def _cycle(stage: Stage, out: Path, say: Say) -> None:
-    """One full cycle: the digests of the day, then two new articles and the alerts they cause."""
-    now = clock.now()
-    say("one cycle: an invented paper, eight topics, six readers in five zones and four languages")
-    async with open_context(load_settings(stage.config), now=now) as ctx:
-        await declare(ctx, now, pause_missing=True)
-        first = await one_pass(ctx, now)
+    """One full cycle: everybody subscribes an hour before the digests are due, news breaks, the digests go out."""
+    begin = stage.soon - timedelta(hours=1)
+    zones, languages = {reader.timezone for reader in READERS}, {reader.locale for reader in READERS}
+    say(
+        f"One cycle of an invented paper: {len(TOPICS)} topics, {len(READERS)} readers in {len(zones)} time zones and "
+        f"{len(languages)} languages"
+    )
+    async with open_context(load_settings(stage.config, env={}), now=begin) as ctx:
+        await declare(ctx, begin, pause_missing=True)
+        first = await one_pass(ctx, begin)
         say(f"  ingest   {first.ingest.new} articles from two feeds and a folder, {first.ingest.matches} matches")
-        for article in upcoming()[:2]:
-            _publish(stage, article, now)
+        for article in upcoming()[:ONCE]:
+            _publish(stage, article, stage.soon)
         await asyncio.sleep(1.2)  # a file that has just been written is left alone for a moment
         done = await one_pass(ctx, stage.soon)
-        say(f"  plan     {done.plan.deliveries} mails for {done.plan.readers} readers at {stage.soon:%H:%M} UTC")
+        say(f"  ingest   {done.ingest.new} more that came out since, {done.ingest.matches} matches")
+        say(f"  plan     {done.plan.deliveries} digests and alerts for {done.plan.readers} readers")
         say(f"  send     {done.send.sent} sent over SMTP, {done.send.failed + done.send.deferred} not")
         again = await one_pass(ctx, stage.soon + timedelta(minutes=1))
         say(f"  again    {again.plan.deliveries} mails: what was sent is not sent twice")
     files = archive.save(list(stage.mailbox.mails), out, stage.press)
-    say(f"{len(files)} mails are in {out}/ as .eml and .html; open {out / 'index.html'}")
+    say(f"{len(files)} mails are in {out}/ as .eml and .html: open {out / 'index.html'} in a browser")
 
 
 async def _live(stage: Stage, port: int, say: Say) -> None:
-    inbox = Inbox(stage.mailbox, f"{len(READERS)} invented readers, one real daemon. New mail arrives by itself.")
-    async with serving(inbox.app(), port) as url, open_context(load_settings(stage.config), role=DAEMON) as ctx:
+    """The daemon, and beside it a newsroom that publishes and a voice that tells what happens."""
+    hint = f"{len(READERS)} invented readers, one real daemon. New mail arrives by itself."
+    inbox = Inbox(stage.mailbox, hint, [reader.account(stage.soon) for reader in READERS])
+    settings = load_settings(stage.config, env={})  # what the environment says is meant for a real newsletter
+    async with serving(inbox.app(), port) as url, open_context(settings, role=DAEMON) as ctx:
         for line in _welcome(url, port, stage):
             say(line)
-        daemon = Daemon(ctx, reload=lambda: load_settings(stage.config))
-        publishing = asyncio.create_task(_keep_publishing(stage, say))
-        counting = asyncio.create_task(_keep_counting(ctx, stage, say))
+        daemon = Daemon(ctx, reload=lambda: load_settings(stage.config, env={}))
         try:
-            await daemon.run()
-        finally:
-            for task in (publishing, counting):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-        say(f"stopped; {len(stage.mailbox.mails)} mails had arrived")
+            async with asyncio.TaskGroup() as group:
+                beside = [group.create_task(_keep_publishing(stage, say)), group.create_task(_tell(stage, say))]
+                await daemon.run()
+                for task in beside:
+                    task.cancel()
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+    say(f"Stopped. {stage.mailbox.arrived} mails had arrived; nothing is left behind.")
 
 
 def _welcome(url: str, port: int, stage: Stage) -> list[str]:
-    moved = "" if url.endswith(f":{port}") else f" (port {port} was taken)"
+    moved = f" (port {port} was taken)" if port and not url.endswith(f":{port}") else ""
+    alerts = sum(bool(reader.instant) or reader.cadence == "instant" for reader in READERS)
+    due = f"{stage.soon.astimezone():%H:%M}"
+    command = f"{_program()} --config {stage.config}"
     return [
-        f"[bold]Open {url}[/]{moved}: the inbox of six invented readers.",
+        f"Open {url}{moved}",
         "",
-        f"  A real daemon reads two feeds ({stage.press.url}/feed.xml is one) and the folder {stage.folder}/notes,",
-        "  matches every article to eight topics, and sends over real SMTP. Two readers want each story at once;",
-        f"  four want a digest; all are due at {stage.soon:%H:%M} UTC, each in its reader's own zone and language.",
-        f"  A new article is published every {EVERY:g} seconds.",
+        f"  It is the inbox of {len(READERS)} invented readers of an invented paper. A real daemon reads two feeds",
+        f"  and a folder, matches every article to {len(TOPICS)} topics and sends over real SMTP. {alerts} readers",
+        f"  are told some stories at once; the digests are due at {due}, each in its reader's",
+        f"  zone and language. A new article comes out every {EVERY:g} seconds.",
         "",
-        "  Try: drop a .txt file into that folder (first line title, rest body) and watch the alerts;",
-        f"       dispatcher --config {stage.config} status",
-        f"       dispatcher --config {stage.config} topics test 'energy NOT gas' --article FILE",
+        "  What to try:",
+        f"    write a story yourself      {stage.press.url}",
+        f"    or drop a .txt file into    {stage.notes}",
+        f"    see who got what, and why   {command} status",
+        f"    read the configuration      {stage.config}",
+        "",
         "  Ctrl-C ends it and leaves nothing behind.",
         "",
     ]
 
 
+def _program() -> str:
+    """How this program was called, so that what it tells one to type can be typed."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "dispatcher" else f"{Path(sys.executable)} -m dispatcher"
+
+
 async def _keep_publishing(stage: Stage, say: Say) -> None:
-    """One article after the other; when all are out they come round again under new names."""
-    await asyncio.sleep(EVERY)
-    edition = 1
-    while True:
-        for article in upcoming():
-            again = article if edition == 1 else replace(article, slug=f"{article.slug}-{edition}")
-            where = _publish(stage, again, clock.now())
-            say(f"  published in {where}: {article.title}")
-            await asyncio.sleep(EVERY)
-        edition += 1
+    """One article after the other until the drawer is empty."""
+    for article in upcoming():
+        await asyncio.sleep(EVERY)
+        say(f"{_time()}  {_publish(stage, article, clock.now())}: {article.title}")
+    say(f"{_time()}  That was the last story in the drawer. Write the next one yourself: {stage.press.url}")
 
 
-async def _keep_counting(ctx: Context, stage: Stage, say: Say) -> None:
+async def _tell(stage: Stage, say: Say) -> None:
     """Say so when mail has arrived."""
-    seen = 0
+    names, seen = {reader.email: reader.name for reader in READERS}, 0
     while True:
-        await asyncio.sleep(1)
-        mails = list(stage.mailbox.mails)
-        for mail in reversed(mails[: len(mails) - seen]):
-            say(f"    [dim]→ {mail.recipient}: {mail.subject}[/]")
-        if len(mails) > seen and seen == 0:
-            async with ctx.store.read() as tx:
-                counts = await figures.status(tx)
-            say(f"    [dim]{counts['articles']} articles, {counts['matches']} matches so far[/]")
-        seen = len(mails)
+        arrived = await stage.mailbox.news(seen)
+        for mail in reversed(list(stage.mailbox.mails)[: arrived - seen]):
+            say(f"{_time()}    → {names.get(mail.recipient, mail.recipient)}: {mail.subject}")
+        seen = arrived
+
+
+def _time() -> str:
+    return f"{clock.now().astimezone():%H:%M:%S}"
 
 
 def _publish(stage: Stage, article: SampleArticle, now: datetime) -> str:
+    """Let an article come out; says where."""
     if article.outlet is Outlet.FOLDER:
-        _drop(stage.folder, article)
-        return "the folder"
+        _drop(stage, article)
+        return "New in the folder"
     stage.press.publish(article.published(now))
-    return "the feed" if article.outlet is Outlet.PAPER else "the twin towns' feed"
+    return "New in the paper" if article.outlet is Outlet.PAPER else "New in the twin towns"
 
 
-def _drop(folder: Path, article: SampleArticle) -> None:
-    file = folder / "notes" / f"{article.slug}.txt"
-    file.write_text(article.as_text(), encoding="utf-8")
-    if article.published_at is not None:  # a text file's date is all that says how old its story is
-        os.utime(file, (article.published_at.timestamp(),) * 2)
+def _drop(stage: Stage, article: SampleArticle) -> None:
+    """Put an article into the folder source: one of the past with its date, a new one as plain as can be."""
+    if article.published_at is not None:
+        (stage.notes / f"{article.slug}.md").write_text(article.as_markdown(), encoding="utf-8")
+    else:
+        (stage.notes / f"{article.slug}.txt").write_text(article.as_text(), encoding="utf-8")

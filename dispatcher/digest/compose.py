@@ -86,9 +86,9 @@ def _story(article: Article, sources: Sequence[str], others: tuple[str, ...], su
 
 
 def _shorten(text: str, length: int) -> str:
-    """Cut at a word, with an ellipsis; a text with no blank in reach is cut where it must be."""
-    if len(text) <= length:
-        return text
+    """Cut at a word, with an ellipsis; a text with no blank in reach is cut where it must be. Of length 0: nothing."""
+    if len(text) <= length or not length:
+        return text[:length]
     head = text[:length]
     cut = head.rfind(" ")
     return (head[:cut] if cut > length // 2 else head).rstrip(" ,;:.-–—") + "…"

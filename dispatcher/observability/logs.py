@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
 import structlog
 
-ADDRESS = re.compile(r"([^\s<>@\"'(),;:]{1,64})@([^\s<>@\"'(),;:]+)")
+ADDRESS = re.compile(r"""("[^"\n]{1,64}"|[^\s<>@"'(),;:]{1,64})@([^\s<>@"'(),;:]+)""")
 
 
 def setup(level: str = "info", form: Literal["auto", "console", "json"] = "auto") -> None:
@@ -40,11 +40,20 @@ def setup(level: str = "info", form: Literal["auto", "console", "json"] = "auto"
 
 
 def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Shorten every e-mail address in an event's texts."""
-    for name, value in event.items():
-        if isinstance(value, str) and "@" in value:
-            event[name] = hide(value)
-    return event
+    """Shorten every e-mail address in an event's fields, however deep it stands."""
+    return {name: _redacted(value) for name, value in event.items()}
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return hide(str(value))
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {_redacted(name): _redacted(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(inner) for inner in value]
+    return hide(str(value))  # an instant, a path, an exception: as text, which is what is written anyway
 
 
 def hide(text: str) -> str:

@@ -1,82 +1,126 @@
-"""People whom the operator brings by command: one at a time, or a file of them. The operator vouches for consent."""
+"""People whom the operator brings by command, one at a time or a sheet of them. The operator vouches for consent."""
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Any
+from typing import Any
 
+from dispatcher.config.nearest import did_you_mean
 from dispatcher.config.settings import SubscriberEntry
-from dispatcher.errors import DispatcherError
-from dispatcher.model.audience import Subscriber
+from dispatcher.errors import DispatcherError, StoreError
+from dispatcher.model.audience import Subscriber, Subscription
 from dispatcher.model.content import Topic
-from dispatcher.model.values import Origin, SubscriberStatus, SubscriptionStatus
+from dispatcher.model.values import Origin, SubscriberStatus, SubscriptionStatus, SuppressionReason, SuppressionScope
 from dispatcher.pipeline import enrolment
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.entries import subscriber_entry
+from dispatcher.pipeline.entries import address
 from dispatcher.schedule import cadence as cadences
-from dispatcher.store import Transaction, subscribers, topics
+from dispatcher.store import Transaction, subscribers, suppressions, topics
+from dispatcher.store.keys import address_hash
 
-COLUMNS = ("email", "name", "timezone", "locale", "topics", "cadence")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run rather than show
-BATCH = 500  # lines in one transaction
+FIELDS = ("name", "timezone", "locale", "cadence")
 
 
 class NotAdmittedError(DispatcherError):
-    """This person may not be enrolled, or not without a consent of their own."""
+    """This person may not be enrolled or changed so, or not without a consent of their own."""
 
 
-@dataclass(slots=True)
-class ImportReport:
-    """What an import did; `bad` holds (line number, reason), the header being line 1."""
+async def person(tx: Transaction, email: str) -> Subscriber:
+    """The person with this address, however it is written. StoreError if nobody here has it."""
+    found = await subscribers.by_email(tx, address(email))
+    if found is None:
+        raise StoreError(f"nobody here has the address {email}; `dispatcher subscribers list` shows who does")
+    return found
 
-    read: int = 0
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    bad: list[tuple[int, str]] = field(default_factory=list)
+
+async def suppressed(ctx: Context, tx: Transaction, emails: Iterable[str]) -> dict[str, SuppressionReason]:
+    """Why our mail to some of these addresses is suppressed; what stops every mail goes before what stops only ours."""
+    hashes = {address_hash(ctx.address_key, email): email for email in emails if email}
+    reasons: dict[str, SuppressionReason] = {}
+    for hashed, found in (await suppressions.of(tx, list(hashes))).items():
+        for one in sorted(found, key=lambda one: one.scope != SuppressionScope.ADDRESS):
+            if one.scope == SuppressionScope.ADDRESS or one.newsletter_id == ctx.newsletter.id:
+                reasons.setdefault(hashes[hashed], one.reason)
+    return reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What we know of an address: the person, what they follow by topic id, and why nothing may be sent to it."""
+
+    reader: Subscriber | None
+    mine: Mapping[int, Subscription]
+    reason: SuppressionReason | None
+
+
+async def look_up(ctx: Context, tx: Transaction, emails: Sequence[str]) -> dict[str, Known]:
+    """What we know of each of these addresses, which are as we store them."""
+    readers = await subscribers.by_emails(tx, emails)
+    followed = await subscribers.subscriptions(tx, [reader.id or 0 for reader in readers.values()])
+    reasons = await suppressed(ctx, tx, emails)
+    found: dict[str, Known] = {}
+    for email in emails:
+        reader = readers.get(email)
+        mine = {s.topic_id: s for s in followed.get(reader.id or 0, ())} if reader else {}
+        found[email] = Known(reader, mine, reasons.get(email))
+    return found
 
 
 async def admit(
     ctx: Context, tx: Transaction, entry: SubscriberEntry, slugs: Mapping[str, Topic], now: datetime, *,
-    origin: Origin, consent: str = "", given: frozenset[str] = frozenset(COLUMNS),
+    origin: Origin, consent: str = "", given: frozenset[str] = frozenset(FIELDS), known: Known | None = None,
 ) -> str:  # fmt: skip
-    """Enrol or update one person: "created", "updated" or "unchanged". `given` names the fields that were said.
+    """Enrol or update one person: "created", "updated" or "unchanged". `given` names the FIELDS that were said.
 
-    NotAdmittedError for somebody who left (without a new `consent`), bounced, complained or was erased.
+    What the reader chose stands. NotAdmittedError, and nothing is written, for a topic that does not exist; for
+    somebody who left (without a new `consent`), bounced, complained or was erased; for what config says otherwise.
+    `known` is what `look_up` found, where the caller has asked already.
     """
-    unknown = [follow.topic for follow in entry.topics if follow.topic not in slugs]
-    if unknown:
-        raise NotAdmittedError(f"there is no topic {unknown[0]!r}; there are {', '.join(sorted(slugs)) or 'none yet'}")
-    newsletter_id = ctx.newsletter.id or 0
-    reader = await subscribers.by_email(tx, entry.email.lower())
-    reason = await enrolment.barred(tx, ctx.address_key, entry.email, newsletter_id)
-    if reason is not None and not (consent and reader is not None and reader.status == SubscriberStatus.UNSUBSCRIBED):
-        hint = "; give --consent to say how they asked to come back" if reason == "unsubscribed" else ""
-        raise NotAdmittedError(f"{entry.email} is suppressed ({reason}){hint}")
+    asked = _asked(entry, slugs)
+    known = known or (await look_up(ctx, tx, [entry.email.lower()]))[entry.email.lower()]
+    is_returning = _is_returning(entry.email, known, consent)
     proof = {"how": origin.value, "at": now.isoformat(), "by": consent or "the operator vouches for it"}
+    reader, mine = known.reader, known.mine
     if reader is None:
         reader = await enrolment.enrol(tx, ctx.address_key, _new(ctx, entry, origin, proof, now))
-        before = reader.cadence
-        done = "created"
-    else:
-        before = reader.cadence
-        done = "updated" if await _update(ctx, tx, reader, entry, given) else "unchanged"
-        if reader.status == SubscriberStatus.UNSUBSCRIBED:
-            await enrolment.rejoin(tx, ctx.address_key, reader, newsletter_id, proof)
-            done = "updated"
-    follows = [(slugs[follow.topic], follow.cadence or reader.cadence) for follow in entry.topics]
-    if reader.cadence != before:
-        follows += await _following_default(tx, reader, before)
-    for topic, cadence in follows:
-        looks_back = ctx.settings.schedule.first_digest == "period"
-        changed = await enrolment.follow(tx, reader, topic, cadence, origin=origin, now=now, looks_back=looks_back)
-        done = "updated" if changed and done == "unchanged" else done
-    await enrolment.reschedule(tx, reader, newsletter_id, now)
-    return done
+        wanted = {topic_id: cadence or reader.cadence for topic_id, cadence in asked.items()}
+        await _follow(ctx, tx, reader, mine, wanted, slugs, origin, now)
+        return "created"
+    changes = _changes(reader, entry, given)
+    wanted = _wanted(reader, mine, asked, changes.get("cadence", reader.cadence))
+    if not (changes or wanted or is_returning):
+        return "unchanged"
+    if not is_returning:
+        _respect(ctx, reader, mine, changes, wanted, slugs)
+    for name, value in changes.items():
+        setattr(reader, name, value)
+    if changes:
+        await subscribers.write(tx, reader.id or 0, **changes)
+    if is_returning:
+        await enrolment.rejoin(tx, ctx.address_key, reader, ctx.newsletter.id or 0, proof)
+    await _follow(ctx, tx, reader, mine, wanted, slugs, origin, now)
+    return "updated"
+
+
+def _asked(entry: SubscriberEntry, slugs: Mapping[str, Topic]) -> dict[int, str]:
+    """Topic id → cadence, or nothing for the reader's usual one, of what an entry asks for."""
+    for follow in entry.topics:
+        if follow.topic not in slugs:
+            known = did_you_mean(follow.topic, slugs, f"there are {', '.join(sorted(slugs)[:20]) or 'none yet'}")
+            raise NotAdmittedError(f'there is no topic "{follow.topic}"{known}')
+    return {slugs[follow.topic].id or 0: follow.cadence for follow in entry.topics}
+
+
+def _is_returning(email: str, known: Known, consent: str) -> bool:
+    """Whether somebody who left comes back with a new consent. NotAdmittedError if they may not be written to."""
+    has_left = known.reader is not None and known.reader.status == SubscriberStatus.UNSUBSCRIBED
+    may_return = has_left and known.reason in (None, SuppressionReason.UNSUBSCRIBED)
+    if (known.reason is not None or has_left) and not (consent and may_return):
+        hint = "; `subscribers add --consent` says how they asked to come back" if may_return else ""
+        raise NotAdmittedError(f"{email} is suppressed ({known.reason or 'unsubscribed'}) and gets no mail{hint}")
+    return has_left
 
 
 def _new(ctx: Context, entry: SubscriberEntry, origin: Origin, proof: dict[str, Any], now: datetime) -> Subscriber:
@@ -92,117 +136,59 @@ def _new(ctx: Context, entry: SubscriberEntry, origin: Origin, proof: dict[str, 
     )
 
 
-async def _update(
-    ctx: Context, tx: Transaction, reader: Subscriber, entry: SubscriberEntry, given: frozenset[str]
-) -> bool:
-    """Write the fields that were said, but for those the reader chose for themselves."""
-    said = {
-        "name": entry.name,
-        "timezone": entry.timezone,
-        "locale": entry.locale,
-        "cadence": str(cadences.parse(entry.cadence)),
+def _changes(reader: Subscriber, entry: SubscriberEntry, given: frozenset[str]) -> dict[str, Any]:
+    """The fields that were said, say something new, and were not chosen by the reader."""
+    said = {name: getattr(entry, name) for name in FIELDS if name in given and name not in reader.chosen}
+    if "cadence" in said:
+        said["cadence"] = str(cadences.parse(said["cadence"]))
+    return {name: value for name, value in said.items() if value and getattr(reader, name) != value}
+
+
+def _wanted(
+    reader: Subscriber, mine: Mapping[int, Subscription], asked: Mapping[int, str], usual: str
+) -> dict[int, str]:
+    """Topic id → cadence of every subscription that has to be made or changed; `usual` is the reader's from now on."""
+    active = [s for s in mine.values() if s.status == SubscriptionStatus.ACTIVE]
+    wanted = {s.topic_id: usual for s in active if s.cadence == reader.cadence}
+    wanted |= {topic_id: str(cadences.parse(cadence or usual)) for topic_id, cadence in asked.items()}
+    return {
+        topic_id: cadence
+        for topic_id, cadence in wanted.items()
+        if topic_id not in mine
+        or mine[topic_id].status == SubscriptionStatus.ENDED
+        or (mine[topic_id].cadence != cadence and "cadence" not in mine[topic_id].chosen)
     }
-    changes = {
-        name: value
-        for name, value in said.items()
-        if name in given and value and name not in reader.chosen and getattr(reader, name) != value
-    }
-    if changes:
-        await subscribers.write(tx, reader.id or 0, **changes)
-        for name, value in changes.items():
-            setattr(reader, name, value)
-    return bool(changes)
 
 
-async def _following_default(tx: Transaction, reader: Subscriber, before: str) -> list[tuple[Topic, str]]:
-    """What a reader follows at their old default cadence, with the new one."""
-    mine = (await subscribers.subscriptions(tx, [reader.id or 0])).get(reader.id or 0, [])
-    moved = [s for s in mine if s.cadence == before and s.status == SubscriptionStatus.ACTIVE and not s.chosen]
-    known = await topics.by_ids(tx, [s.topic_id for s in moved])
-    return [(known[s.topic_id], reader.cadence) for s in moved]
-
-
-async def import_csv(
-    ctx: Context, file: IO[str], now: datetime, *, on_progress: Callable[[int], None] = lambda lines: None
-) -> ImportReport:
-    """Enrol everybody in a CSV file. Bad lines are reported and left out; the same file twice changes nothing."""
-    report = ImportReport()
-    lines = _lines(file)
-    async with ctx.store.read() as tx:
-        slugs = {topic.slug: topic for topic in await topics.every(tx)}
-    while batch := [line for _, line in zip(range(BATCH), lines, strict=False)]:
-        async with ctx.store.write() as tx:
-            for number, row in batch:
-                await _import_line(ctx, tx, number, row, slugs, now, report)
-        report.read += len(batch)
-        on_progress(report.read)
-    return report
-
-
-async def _import_line(
-    ctx: Context, tx: Transaction, number: int, row: dict[str, str], slugs: Mapping[str, Topic], now: datetime,
-    report: ImportReport,
+def _respect(
+    ctx: Context, reader: Subscriber, mine: Mapping[int, Subscription], changes: Mapping[str, Any],
+    wanted: Mapping[int, str], slugs: Mapping[str, Topic],
 ) -> None:  # fmt: skip
-    try:
-        values = {name: value for name, value in row.items() if value and name != "topics"}
-        entry = subscriber_entry(**values, topics=_follows(row.get("topics", "")))
-        given = frozenset(values)
-        done = await admit(ctx, tx, entry, slugs, now, origin=Origin.IMPORT, given=given)
-        setattr(report, done, getattr(report, done) + 1)
-    except DispatcherError as error:
-        report.bad.append((number, str(error)))
+    """NotAdmittedError for a topic that the reader has left, and for what the next command would undo."""
+    asked = {slug for slug, topic in slugs.items() if topic.id in wanted}
+    for slug in sorted(asked):
+        found = mine.get(slugs[slug].id or 0)
+        if found is not None and found.status == SubscriptionStatus.ENDED:
+            raise NotAdmittedError(f'{reader.email} has left the topic "{slug}"')
+    declared = next((one for one in ctx.settings.subscribers if one.email.lower() == reader.email), None)
+    if declared is not None:
+        said = [*changes, *(f"topic {follow.topic}" for follow in declared.topics if follow.topic in asked)]
+        if said:
+            where = ctx.settings.file or "the environment"
+            raise NotAdmittedError(f"{reader.email} is declared in {where}; change this there: {', '.join(said)}")
 
 
-def _follows(text: str) -> list[dict[str, str]]:
-    """Topics as "energy; football = instant": slugs, each perhaps with a cadence of its own."""
-    parts = (part.partition("=") for part in re.split(r"[;|]", text) if part.strip())
-    return [{"topic": slug.strip(), "cadence": cadence.strip()} for slug, _, cadence in parts]
-
-
-def _lines(file: IO[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line number, column → value), with the separators that spreadsheets use."""
-    head = file.read(4096)
-    file.seek(0)
-    first = head.lstrip("\ufeff").splitlines()[0] if head.strip() else ""
-    separator = max(",;\t", key=first.count)
-    reader = csv.reader(file, delimiter=separator)
-    columns = [name.strip().lstrip("\ufeff").lower() for name in next(reader, [])]
-    if "email" not in columns:
-        raise DispatcherError(f"line 1 must name the columns, email among them; possible are {', '.join(COLUMNS)}")
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            yield (
-                reader.line_num,
-                {name: _unguarded(cell.strip()) for name, cell in zip(columns, cells, strict=False) if name in COLUMNS},
-            )
-
-
-def _unguarded(cell: str) -> str:
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(FORMULA) else cell
-
-
-async def export_csv(ctx: Context, file: IO[str]) -> int:
-    """Write everybody as CSV that `import_csv` reads back; what a spreadsheet would run is made plain text."""
-    writer = csv.writer(file)
-    writer.writerow((*COLUMNS, "status", "origin", "created_at"))
-    count = 0
-    async with ctx.store.read() as tx:
-        async for page in subscribers.pages(tx):
-            followed = await subscribers.subscriptions(tx, [person.id or 0 for person in page])
-            known = await topics.by_ids(tx, [s.topic_id for mine in followed.values() for s in mine])
-            for person in page:
-                mine = [s for s in followed.get(person.id or 0, ()) if s.status == "active"]
-                slugs = (_follow_text(known[s.topic_id].slug, s.cadence, person.cadence) for s in mine)
-                cells = (person.email, person.name, person.timezone, person.locale, "; ".join(slugs), person.cadence)
-                writer.writerow(guarded((*cells, person.status, person.origin, person.created_at.isoformat())))
-                count += 1
-    return count
-
-
-def _follow_text(slug: str, cadence: str, default: str) -> str:
-    return slug if cadence == default else f"{slug} = {cadence}"
-
-
-def guarded(cells: Iterable[Any]) -> list[str]:
-    """Cells that no spreadsheet takes for a formula."""
-    return [f"'{cell}" if str(cell).startswith(FORMULA) else str(cell) for cell in cells]
+async def _follow(
+    ctx: Context, tx: Transaction, reader: Subscriber, mine: Mapping[int, Subscription], wanted: Mapping[int, str],
+    slugs: Mapping[str, Topic], origin: Origin, now: datetime,
+) -> None:  # fmt: skip
+    """Make and change subscriptions, and the reader's schedules with them."""
+    offered = {topic.id or 0: topic for topic in slugs.values()}
+    theirs = await topics.by_ids(tx, [topic_id for topic_id in wanted if topic_id not in offered])
+    looks_back = ctx.settings.schedule.first_digest == "period"
+    for topic_id, cadence in wanted.items():
+        topic = offered.get(topic_id) or theirs[topic_id]
+        await enrolment.follow(
+            tx, reader, topic, cadence, origin=origin, now=now, looks_back=looks_back, mine=list(mine.values())
+        )
+    await enrolment.reschedule(tx, reader, ctx.newsletter.id or 0, now)

@@ -1,4 +1,4 @@
-"""What every step is given: the settings, the database, and the doors to the outside. The one reader of the settings."""
+"""What every step is given: settings, database, and the doors to the outside. The one reader of the settings."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
 """Config → rows: what the operator wrote becomes sources, topics and readers.
 
-Any command creates and updates what config names. Only `run` pauses what it no longer names, and never more than a
-fifth of the readers that came from config (one is always allowed) unless told to: a truncated file must not silence a
-readership. Somebody who unsubscribed, bounced, complained or was erased is left alone, and so is every field that the
-reader chose for themselves.
+Any command creates and updates what config names. Only `run` pauses what it no longer names, and nothing at all if that
+would silence more than a fifth of the readers (one is always allowed) and nobody said that it is meant: a truncated
+file must not silence a readership. Somebody who unsubscribed, bounced, complained or was erased is left alone, and so
+is every field that the reader chose for themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from dispatcher.pipeline import enrolment
 from dispatcher.pipeline.context import Context
 from dispatcher.schedule import cadence as cadences
 from dispatcher.store import Transaction, sources, subscribers, topics
+from dispatcher.store.engine import in_turn
 from dispatcher.topics.canonical import canonical
 from dispatcher.topics.parser import parse
 
@@ -31,7 +32,7 @@ BATCH = 200  # readers in one transaction
 
 @dataclass(slots=True)
 class DeclareReport:
-    """What config changed. `guarded` counts the readers that were not paused because there were too many of them."""
+    """What config changed. `guarded` counts the readers whom it would have silenced, had nothing held it back."""
 
     created: int = 0
     updated: int = 0
@@ -43,18 +44,57 @@ class DeclareReport:
 async def declare(ctx: Context, now: datetime, *, pause_missing: bool = False, yes: bool = False) -> DeclareReport:
     """Make the database say what config says. `yes` lifts the guard on pausing many readers at once."""
     report = DeclareReport()
+    pausing = pause_missing and ctx.settings.file is not None
+    if pausing and not yes:
+        async with ctx.store.read() as tx:
+            report.guarded = await _would_silence(ctx, tx)
+            pausing = not report.guarded
     async with ctx.store.write() as tx:
-        await _sources(ctx, tx, now, pause_missing, report)
-        await _topics(ctx, tx, now, pause_missing, report)
+        await in_turn(tx, "declare")
+        await _sources(ctx, tx, now, pausing, report)
+        await _topics(ctx, tx, now, pausing, report)
         slugs = {topic.slug: topic for topic in await topics.every(tx)}
-    wanted = list(ctx.settings.subscribers)
+    wanted = ctx.settings.subscribers
     for start in range(0, len(wanted), BATCH):
         async with ctx.store.write() as tx:
-            await _readers(ctx, tx, wanted[start : start + BATCH], slugs, now, pause_missing, report)
-    if pause_missing and ctx.settings.file is not None:
+            await in_turn(tx, "declare")
+            await _readers(ctx, tx, wanted[start : start + BATCH], slugs, now, pausing, report)
+    if pausing:
         async with ctx.store.write() as tx:
-            await _pause_unnamed(ctx, tx, {entry.email.lower() for entry in wanted}, now, yes, report)
+            await in_turn(tx, "declare")
+            await _pause_unnamed(ctx, tx, now, report)
     return report
+
+
+async def _would_silence(ctx: Context, tx: Transaction) -> int:
+    """How many readers would fall silent if all that config no longer names were paused; 0 if that is not too many."""
+    named, offered = _named(ctx), {entry.slug for entry in ctx.settings.topics}
+    ours = await _ours(tx)
+    missing = sum(reader.email not in named for reader in ours)
+    gone = [t.id or 0 for t in await topics.every(tx) if _is_ours(t) and t.slug not in offered]
+    bereft = await subscribers.count_followers(tx, gone, but_origin=Origin.CONFIG)
+    for count, of in ((missing, len(ours)), (bereft, await subscribers.count_active(tx))):
+        if count > max(1, of // 5):
+            log.error(
+                "config no longer names many readers, or topics that many follow; nothing was paused. If that is "
+                "meant, run again with --yes", readers=count, of=of,
+            )  # fmt: skip
+            return count
+    return 0
+
+
+def _named(ctx: Context) -> set[str]:
+    return {entry.email.lower() for entry in ctx.settings.subscribers}
+
+
+async def _ours(tx: Transaction) -> list[Subscriber]:
+    """Active readers who get something because config said so."""
+    brought = await subscribers.where_origin(tx, Origin.CONFIG) + await subscribers.borrowers(tx, Origin.CONFIG)
+    return [reader for reader in brought if reader.status == SubscriberStatus.ACTIVE]
+
+
+def _is_ours(row: Source | Topic) -> bool:
+    return row.origin == Origin.CONFIG and not row.is_paused
 
 
 async def _sources(ctx: Context, tx: Transaction, now: datetime, pause_missing: bool, report: DeclareReport) -> None:
@@ -74,28 +114,36 @@ async def _sources(ctx: Context, tx: Transaction, now: datetime, pause_missing: 
             continue
         if found.paused_by == PausedBy.CONFIG:
             wanted |= {"is_paused": False, "paused_by": None}
-        if found.url != entry.url:  # another place: what we knew of the old one's answers is void
-            wanted |= {"etag": "", "last_modified": "", "body_hash": "", "next_poll_at": now, "retry_after_at": None}
+        if found.url != entry.url:
+            wanted |= _another_place(now)
         if changes := _differing(found, wanted):
             await sources.write(tx, found.id or 0, **changes)
             report.updated += 1
     if pause_missing:
         for source in stored.values():
-            if source.origin == Origin.CONFIG and not source.is_paused:
+            if _is_ours(source):
                 await sources.write(tx, source.id or 0, is_paused=True, paused_by=PausedBy.CONFIG)
                 report.paused += 1
 
 
+def _another_place(now: datetime) -> dict[str, Any]:
+    """A source that moved: what we knew of the old place's answers is void, and its next poll is a first poll."""
+    validators = {"etag": "", "last_modified": "", "body_hash": "", "retry_after_at": None, "failures": 0}
+    return validators | {"next_poll_at": now, "succeeded_at": None, "created_at": now}
+
+
 async def _topics(ctx: Context, tx: Transaction, now: datetime, pause_missing: bool, report: DeclareReport) -> None:
     stored = {topic.slug: topic for topic in await topics.every(tx)}
+    known = {query: i for i, query in (await topics.queries(tx, [topic.query_id for topic in stored.values()])).items()}
     for entry in ctx.settings.topics:
+        query = canonical(parse(entry.query)), entry.language or ctx.settings.site.language
         wanted: dict[str, Any] = {
             "name": entry.name or entry.slug,
             "description": entry.description,
             "query_text": entry.query,
             "language": entry.language,
             "is_public": entry.public,
-            "query_id": await keep_query(ctx, tx, entry.query, entry.language, now),
+            "query_id": known.get(query) or await topics.query_id(tx, *query, now),
             "origin": Origin.CONFIG,
         }
         found = stored.pop(entry.slug, None)
@@ -110,7 +158,7 @@ async def _topics(ctx: Context, tx: Transaction, now: datetime, pause_missing: b
             report.updated += 1
     if pause_missing:
         for topic in stored.values():
-            if topic.origin == Origin.CONFIG and not topic.is_paused:
+            if _is_ours(topic):
                 await topics.write(tx, topic.id or 0, is_paused=True, paused_by=PausedBy.CONFIG)
                 report.paused += 1
 
@@ -125,11 +173,14 @@ async def _readers(
     pause_missing: bool, report: DeclareReport,
 ) -> None:  # fmt: skip
     stored = await subscribers.by_emails(tx, [entry.email.lower() for entry in entries])
+    ids = [reader.id or 0 for reader in stored.values()]
+    followed, schedules = await subscribers.subscriptions(tx, ids), await subscribers.schedules(tx, ids)
     for entry in entries:
         reader = stored.get(entry.email.lower())
         if reader is not None and reader.status in (SubscriberStatus.UNSUBSCRIBED, SubscriberStatus.ERASED):
             report.left_alone.append(entry.email)
             continue
+        changed = False
         if reader is None:
             reason = await enrolment.barred(tx, ctx.address_key, entry.email, ctx.newsletter.id or 0)
             if reason is not None:
@@ -138,10 +189,13 @@ async def _readers(
             reader = await enrolment.enrol(tx, ctx.address_key, _new_reader(ctx, entry, now))
             report.created += 1
         else:
-            report.updated += await _update_reader(ctx, tx, reader, entry)
-        changed = await _follow(ctx, tx, reader, entry, slugs, now, pause_missing)
+            changed = await _update_reader(ctx, tx, reader, entry)
+        mine, rows = followed.get(reader.id or 0, []), schedules.get(reader.id or 0, [])
+        if await _follow(ctx, tx, reader, entry, slugs, mine, now, pause_missing):
+            changed |= reader.id in ids
+            mine = (await subscribers.subscriptions(tx, [reader.id or 0])).get(reader.id or 0, [])
         report.updated += changed
-        await enrolment.reschedule(tx, reader, ctx.newsletter.id or 0, now)
+        await enrolment.reschedule(tx, reader, ctx.newsletter.id or 0, now, mine=mine, rows=rows)
 
 
 def _new_reader(ctx: Context, entry: Any, now: datetime) -> Subscriber:
@@ -164,44 +218,50 @@ def _wanted(ctx: Context, entry: Any) -> dict[str, Any]:
 
 
 async def _update_reader(ctx: Context, tx: Transaction, reader: Subscriber, entry: Any) -> bool:
-    """Config's word, but for the fields the reader chose."""
+    """Config's word, but for the fields the reader chose. What config paused, it wakes."""
     wanted = {name: value for name, value in _wanted(ctx, entry).items() if name not in reader.chosen}
     if reader.status == SubscriberStatus.PAUSED and reader.paused_by == PausedBy.CONFIG:
         wanted |= {"status": SubscriberStatus.ACTIVE, "paused_by": None}
     changes = _differing(reader, wanted)
-    if changes:
-        await subscribers.write(tx, reader.id or 0, **changes)
-        for name, value in changes.items():
-            setattr(reader, name, value)
-    return bool(changes)
+    if not changes or not await subscribers.write(tx, reader.id or 0, was=reader.status, **changes):
+        return False
+    for name, value in changes.items():
+        setattr(reader, name, value)
+    return True
 
 
 async def _follow(
-    ctx: Context, tx: Transaction, reader: Subscriber, entry: Any, slugs: dict[str, Topic], now: datetime,
-    pause_missing: bool,
+    ctx: Context, tx: Transaction, reader: Subscriber, entry: Any, slugs: dict[str, Topic],
+    mine: Sequence[Subscription], now: datetime, pause_missing: bool,
 ) -> bool:  # fmt: skip
     """Follow what config names; pause what it named before and no longer does. A reader's own choice stands."""
-    assert reader.id is not None
-    mine = (await subscribers.subscriptions(tx, [reader.id])).get(reader.id, [])
     by_topic = {subscription.topic_id: subscription for subscription in mine}
-    changed, named = False, set()
-    for follow in entry.topics:
-        topic = slugs[follow.topic]
-        named.add(topic.id)
-        found = by_topic.get(topic.id or 0)
+    wanted = {slugs[follow.topic].id or 0: follow for follow in entry.topics}
+    changed = False
+    for topic_id, follow in wanted.items():
+        found = by_topic.get(topic_id)
         if found is not None and _is_theirs(found):
             continue
-        wanted = found.cadence if found and "cadence" in found.chosen else follow.cadence or reader.cadence
+        cadence = found.cadence if found and "cadence" in found.chosen else follow.cadence or reader.cadence
         looks_back = ctx.settings.schedule.first_digest == "period"
         changed |= await enrolment.follow(
-            tx, reader, topic, wanted, origin=Origin.CONFIG, now=now, looks_back=looks_back
+            tx, reader, slugs[follow.topic], cadence, origin=Origin.CONFIG, now=now, looks_back=looks_back, mine=mine
         )
-    for subscription in mine:
-        gone = subscription.topic_id not in named and subscription.origin == Origin.CONFIG
-        if pause_missing and gone and subscription.status == SubscriptionStatus.ACTIVE:
-            await enrolment.unfollow(tx, subscription, PausedBy.CONFIG)
-            changed = True
+    if pause_missing:
+        changed |= await _unfollow_unnamed(tx, mine, wanted.keys())
     return changed
+
+
+async def _unfollow_unnamed(tx: Transaction, mine: Sequence[Subscription], named: Collection[int]) -> bool:
+    """Pause what config gave a reader and no longer names; what they follow by their own choice stays."""
+    gone = [
+        s
+        for s in mine
+        if s.topic_id not in named and s.origin == Origin.CONFIG and s.status == SubscriptionStatus.ACTIVE
+    ]
+    for subscription in gone:
+        await enrolment.unfollow(tx, subscription, PausedBy.CONFIG)
+    return bool(gone)
 
 
 def _is_theirs(subscription: Subscription) -> bool:
@@ -211,22 +271,18 @@ def _is_theirs(subscription: Subscription) -> bool:
     )
 
 
-async def _pause_unnamed(
-    ctx: Context, tx: Transaction, named: set[str], now: datetime, yes: bool, report: DeclareReport
-) -> None:
-    ours = [r for r in await subscribers.where_origin(tx, Origin.CONFIG) if r.status == SubscriberStatus.ACTIVE]
-    missing = [reader for reader in ours if reader.email not in named]
-    if len(missing) > max(1, len(ours) // 5) and not yes:
-        report.guarded = len(missing)
-        log.error(
-            "config no longer names many readers; none was paused. If that is meant, run again with --yes",
-            missing=len(missing),
-            of=len(ours),
-        )
-        return
+async def _pause_unnamed(ctx: Context, tx: Transaction, now: datetime, report: DeclareReport) -> None:
+    """Pause those whom config brought and no longer names; from the others take back what it gave them."""
+    named = _named(ctx)
+    missing = [reader for reader in await _ours(tx) if reader.email not in named]
+    followed = await subscribers.subscriptions(tx, [reader.id or 0 for reader in missing])
     for reader in missing:
-        await enrolment.pause(tx, reader, PausedBy.CONFIG, ctx.newsletter.id or 0, now)
-    report.paused += len(missing)
+        if reader.origin == Origin.CONFIG:
+            report.paused += await enrolment.pause(tx, reader, PausedBy.CONFIG, ctx.newsletter.id or 0, now)
+            continue
+        await _unfollow_unnamed(tx, followed.get(reader.id or 0, ()), ())
+        await enrolment.reschedule(tx, reader, ctx.newsletter.id or 0, now)
+        report.updated += 1
 
 
 def _differing(stored: Any, wanted: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from dispatcher.model.values import (
     SuppressionReason,
     SuppressionScope,
 )
+from dispatcher.schedule import agenda
 from dispatcher.schedule import cadence as cadences
 from dispatcher.schedule.select import Following, owed_from
 from dispatcher.store import Transaction, outbox, subscribers, suppressions
@@ -40,16 +42,18 @@ async def enrol(tx: Transaction, key: bytes, subscriber: Subscriber) -> Subscrib
 
 async def follow(
     tx: Transaction, reader: Subscriber, topic: Topic, cadence: str, *, origin: Origin, now: datetime,
-    looks_back: bool = True,
+    looks_back: bool = True, mine: Sequence[Subscription] | None = None,
 ) -> bool:  # fmt: skip
     """Have a reader follow a topic at a cadence, or change the cadence. True if anything changed.
 
     A new subscription takes one period of its cadence back, an instant one (or `looks_back` off) nothing. A changed
-    one keeps its read position, and what it had not read still counts. Call `reschedule` afterwards.
+    one keeps its read position, and what it had not read still counts. Call `reschedule` afterwards. `mine` are the
+    reader's subscriptions, where the caller has loaded them already.
     """
-    assert reader.id is not None and topic.id is not None
+    assert reader.id is not None
+    assert topic.id is not None
     canonical = str(cadences.parse(cadence))
-    mine = (await subscribers.subscriptions(tx, [reader.id])).get(reader.id, [])
+    mine = await _subscriptions(tx, reader) if mine is None else mine
     found = next((s for s in mine if s.topic_id == topic.id and s.channel == Channel.EMAIL), None)
     if found is None:
         await subscribers.add_subscription(
@@ -60,7 +64,9 @@ async def follow(
         fresh = await _new(tx, reader.id, topic.id, canonical, origin, now, looks_back=looks_back)
         renewed = {name: getattr(fresh, name) for name in ("cadence", "status", "floor_at", "created_at", "origin")}
         # what it read before it ended stays read
-        await subscribers.write_subscription(tx, found.id or 0, **renewed, paused_by=None, owed_from_at=None)
+        await subscribers.write_subscription(
+            tx, found.id or 0, **renewed, paused_by=None, read_at=None, owed_from_at=None, look_at=None
+        )
         return True
     return await _change(tx, reader, found, canonical, now)
 
@@ -85,7 +91,9 @@ async def _change(tx: Transaction, reader: Subscriber, found: Subscription, cade
     if found.status == SubscriptionStatus.PAUSED and found.paused_by == PausedBy.CONFIG:
         changes |= {"status": SubscriptionStatus.ACTIVE, "paused_by": None}
     if cadence != found.cadence:
-        owed = owed_from(following(found, "", 0), now, reader.timezone)
+        rows = await _schedules(tx, reader)
+        zone = next((r.timezone for r in rows if (r.channel, r.cadence) == (found.channel, found.cadence)), "")
+        owed = owed_from(following(found, "", 0), now, zone or reader.timezone)
         changes |= {"cadence": cadence, "owed_from_at": owed, "look_at": now if cadence == "instant" else None}
     if changes:
         await subscribers.write_subscription(tx, found.id or 0, **changes)
@@ -114,64 +122,46 @@ async def unfollow(tx: Transaction, subscription: Subscription, by: PausedBy) ->
     await subscribers.write_subscription(tx, subscription.id or 0, status=SubscriptionStatus.PAUSED, paused_by=by)
 
 
-async def reschedule(tx: Transaction, reader: Subscriber, newsletter_id: int, now: datetime) -> None:
-    """Make a reader's schedules say what their subscriptions and zone now ask for.
+async def reschedule(
+    tx: Transaction, reader: Subscriber, newsletter_id: int, now: datetime, *,
+    mine: Sequence[Subscription] | None = None, rows: Sequence[Schedule] | None = None,
+) -> None:  # fmt: skip
+    """Make a reader's schedules say what their subscriptions and zone now ask for: see `schedule.agenda`.
 
-    A schedule that nobody needs goes dormant and keeps its last slot, so that a change of zone or cadence never
-    brings two digests of one label within half its period.
+    `mine` and `rows` are the reader's subscriptions and schedules, where the caller has loaded them already.
     """
     assert reader.id is not None
-    mine = (await subscribers.subscriptions(tx, [reader.id])).get(reader.id, [])
-    active = [s for s in mine if s.status == SubscriptionStatus.ACTIVE and s.cadence != "instant"]
-    wanted = {(s.channel, s.cadence) for s in active} if reader.status == SubscriberStatus.ACTIVE else set()
-    rows = (await subscribers.schedules(tx, [reader.id])).get(reader.id, [])
-    for row in rows:
-        if (row.channel, row.cadence) not in wanted and row.next_due_at is not None:
-            await subscribers.write_schedule(tx, row.id or 0, next_due_at=None)
-    moved = {(r.channel, r.cadence): r.timezone for r in rows if r.next_due_at and r.timezone != reader.timezone}
+    mine = await _subscriptions(tx, reader) if mine is None else mine
+    rows = await _schedules(tx, reader) if rows is None else rows
+    is_active = reader.status == SubscriberStatus.ACTIVE
+    active = [s for s in mine if is_active and s.status == SubscriptionStatus.ACTIVE and s.cadence != "instant"]
+    wanted = {(s.channel, s.cadence) for s in active}
+    before = {(r.channel, r.cadence): r.timezone for r in rows if r.next_due_at and r.timezone != reader.timezone}
     for s in active:
-        if zone := moved.get((s.channel, s.cadence)):
+        if zone := before.get((s.channel, s.cadence)):
             owed = owed_from(following(s, "", 0), now, zone)
             await subscribers.write_subscription(tx, s.id or 0, owed_from_at=owed)
-    for channel, cadence in sorted(wanted):
-        await _keep_schedule(tx, reader, rows, channel, cadence, newsletter_id, now)
+    revised = agenda.revise(
+        rows, wanted, subscriber_id=reader.id, newsletter_id=newsletter_id, zone=reader.timezone, now=now
+    )
+    for row in revised:
+        await subscribers.keep_schedule(tx, row)
 
 
-async def _keep_schedule(
-    tx: Transaction, reader: Subscriber, rows: list[Schedule], channel: Channel, text: str, newsletter_id: int,
-    now: datetime,
-) -> None:  # fmt: skip
-    row = next((r for r in rows if (r.channel, r.cadence) == (channel, text)), None)
-    if row is not None and row.next_due_at is not None and row.timezone == reader.timezone:
-        return
-    cadence = cadences.parse(text)
-    alike = [r for r in rows if r.channel == channel and r.label == cadence.label and r.last_due_at]
-    last = max(alike, key=lambda r: r.last_due_at or now, default=None)
-    due = cadences.next_after_change(
-        cadence, now, reader.timezone, last.last_due_at if last else None, last.timezone if last else reader.timezone
-    )
-    if row is not None:
-        await subscribers.write_schedule(tx, row.id or 0, next_due_at=due, timezone=reader.timezone)
-        return
-    fresh = Schedule(
-        subscriber_id=reader.id or 0,
-        channel=channel,
-        newsletter_id=newsletter_id,
-        cadence=text,
-        label=cadence.label,
-        timezone=reader.timezone,
-        next_due_at=due,
-        last_due_at=last.last_due_at if last else None,
-    )
-    await subscribers.add_schedule(tx, fresh)
+async def _subscriptions(tx: Transaction, reader: Subscriber) -> Sequence[Subscription]:
+    return (await subscribers.subscriptions(tx, [reader.id or 0])).get(reader.id or 0, [])
+
+
+async def _schedules(tx: Transaction, reader: Subscriber) -> Sequence[Schedule]:
+    return (await subscribers.schedules(tx, [reader.id or 0])).get(reader.id or 0, [])
 
 
 async def pause(tx: Transaction, reader: Subscriber, by: PausedBy, newsletter_id: int, now: datetime) -> bool:
     """Stop sending to a person until somebody resumes them. False if they are not active."""
-    if reader.status != SubscriberStatus.ACTIVE:
+    paused = {"status": SubscriberStatus.PAUSED, "paused_by": by}
+    if not await subscribers.write(tx, reader.id or 0, was=SubscriberStatus.ACTIVE, **paused):
         return False
     reader.status, reader.paused_by = SubscriberStatus.PAUSED, by
-    await subscribers.write(tx, reader.id or 0, status=reader.status, paused_by=by)
     await reschedule(tx, reader, newsletter_id, now)
     await outbox.suppress(tx, now, subscriber_id=reader.id)
     return True
@@ -179,10 +169,10 @@ async def pause(tx: Transaction, reader: Subscriber, by: PausedBy, newsletter_id
 
 async def resume(tx: Transaction, reader: Subscriber, newsletter_id: int, now: datetime) -> bool:
     """Send again to a person who was paused. False if they were not: whoever left comes back only by themselves."""
-    if reader.status != SubscriberStatus.PAUSED:
+    active = {"status": SubscriberStatus.ACTIVE, "paused_by": None}
+    if not await subscribers.write(tx, reader.id or 0, was=SubscriberStatus.PAUSED, **active):
         return False
     reader.status, reader.paused_by = SubscriberStatus.ACTIVE, None
-    await subscribers.write(tx, reader.id or 0, status=reader.status, paused_by=None)
     await reschedule(tx, reader, newsletter_id, now)
     return True
 
@@ -216,5 +206,5 @@ async def erase(tx: Transaction, key: bytes, reader: Subscriber, newsletter_id: 
     await suppressions.forget_address(tx, hashed)
     await outbox.forget_recipient(tx, reader.id)
     await subscribers.erase(tx, reader.id)
-    gone = {"email": "", "name": "", "consent": {}, "chosen": [], "status": SubscriberStatus.ERASED}
+    gone: dict[str, Any] = {"email": "", "name": "", "consent": {}, "chosen": [], "status": SubscriberStatus.ERASED}
     await subscribers.write(tx, reader.id, **gone)

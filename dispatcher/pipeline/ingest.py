@@ -1,8 +1,8 @@
 """Step 1, ingest: due sources → articles with their matches.
 
-    due ▷ claim ▷ read (no transaction) ▷ clean ▷ [ identify · match · number ] ▷ save
+    due ▷ claim ▷ read (no transaction) ▷ clean ▷ [ identify · save · match · number ]
 
-An article and its matches are saved in one transaction, under a release number that follows commit order. A topic
+Articles and their matches are saved in one transaction, under a release number that follows commit order. A topic
 that was added meanwhile is noticed inside that transaction, so that no article slips past a new query: what was
 saved before the topic existed is matched backwards, what is saved after it is matched by it.
 """
@@ -10,24 +10,29 @@ saved before the topic existed is matched backwards, what is saved after it is m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from dispatcher.articles.clean import clean
 from dispatcher.articles.identity import is_shareable
+from dispatcher.errors import StoreError
 from dispatcher.model.content import Article, Sighting, Source
 from dispatcher.model.raw import RawArticle
 from dispatcher.observability.logs import logger
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.quarantine import apart
 from dispatcher.sources.polling import next_poll
 from dispatcher.sources.read import Reading, read
 from dispatcher.store import Transaction, articles, sources, topics
+from dispatcher.store.engine import in_turn
 from dispatcher.text.document import Document, analyse
+from dispatcher.topics.index import Hit, Index
 
 log = logger("ingest")
 
+BATCH = 100  # articles in one transaction
 SETTLING = timedelta(seconds=1)  # when to come back for files that are still being written
 
 
@@ -41,6 +46,12 @@ class IngestReport:
     new: int = 0
     updated: int = 0
     matches: int = 0
+
+    def add(self, done: IngestReport) -> None:
+        """Count what one batch did."""
+        self.new += done.new
+        self.updated += done.updated
+        self.matches += done.matches
 
 
 async def ingest(ctx: Context, now: datetime, *, everything: bool = False) -> IngestReport:
@@ -64,14 +75,16 @@ async def _poll_safely(ctx: Context, source: Source, now: datetime, report: Inge
     """One broken source never stops the others: even a bug of ours sets only this one aside."""
     try:
         await _poll(ctx, source, now, report)
+    except StoreError as error:
+        report.failed += 1
+        log.error("the database refused; the source is polled again soon", source=source.name, reason=str(error))
     except Exception as error:
         report.failed += 1
         log.exception("source failed on our side", source=source.name, source_id=source.id)
+        later = now + max(timedelta(seconds=source.poll_every), timedelta(hours=1))
+        text = f"internal error: {type(error).__name__}: {error}"
         async with ctx.store.write() as tx:
-            later = now + max(timedelta(seconds=source.poll_every), timedelta(hours=1))
-            text = f"internal error: {type(error).__name__}: {error}"
-            failures = source.failures + 1
-            await sources.write(tx, source.id or 0, next_poll_at=later, last_error=text, failures=failures)
+            await sources.finish(tx, source, now, later, last_error=text, failures=source.failures + 1)
 
 
 async def _poll(ctx: Context, source: Source, now: datetime, report: IngestReport) -> None:
@@ -82,13 +95,30 @@ async def _poll(ctx: Context, source: Source, now: datetime, report: IngestRepor
     known = ctx.fingerprints.get(source.id or 0, {})
     reading = await read(source, ctx.fetcher, now=now, base=ctx.settings.base, known=known)
     _tell(source, reading, report)
-    fresh = [clean(raw, source, now) for raw in _distinct(reading.items)]
+    await _keep_safely(ctx, source, _distinct(reading.items), now, report)
     async with ctx.store.write() as tx:
-        for raw, article in zip(_distinct(reading.items), fresh, strict=True):
-            await _keep(ctx, tx, source, raw, article, now, report)
         await _keep_source(tx, source, reading, now)
     if reading.failure is None:
         ctx.fingerprints[source.id or 0] = dict(reading.fingerprints)
+
+
+async def _keep_safely(
+    ctx: Context, source: Source, items: Sequence[RawArticle], now: datetime, report: IngestReport
+) -> None:
+    """Clean and store items, a batch to a transaction. One that cannot be stored is told about and left out."""
+
+    async def keep(batch: Sequence[RawArticle]) -> None:
+        fresh = await asyncio.to_thread(lambda: [(raw, clean(raw, source, now)) for raw in batch])
+        async with ctx.store.write() as tx:
+            await in_turn(tx, "ingest")  # so that no two sources bring the same link at the same moment
+            done = await _keep(ctx, tx, source, fresh, now)
+        report.add(done)
+
+    async def leave_out(raw: RawArticle, error: Exception) -> None:
+        log.error("an item could not be stored and was left out", source=source.name, guid=raw.guid, exc_info=error)
+
+    for start in range(0, len(items), BATCH):
+        await apart(items[start : start + BATCH], keep, leave_out)
 
 
 def _distinct(items: Sequence[RawArticle]) -> list[RawArticle]:
@@ -111,9 +141,9 @@ def _tell(source: Source, reading: Reading, report: IngestReport) -> None:
 
 async def _keep_source(tx: Transaction, source: Source, reading: Reading, now: datetime) -> None:
     poll = next_poll(timedelta(seconds=source.poll_every), source.failures, reading, now)
+    next_poll_at = now + SETTLING if reading.pending else poll.next_poll_at
     changes: dict[str, Any] = {
         "polled_at": now,
-        "next_poll_at": now + SETTLING if reading.pending else poll.next_poll_at,
         "failures": poll.failures,
         "retry_after_at": poll.retry_after_at,
         "last_error": reading.failure.reason if reading.failure else "",
@@ -126,31 +156,41 @@ async def _keep_source(tx: Transaction, source: Source, reading: Reading, now: d
                 "last_modified": reading.last_modified,
                 "body_hash": reading.body_hash,
             }
-    await sources.write(tx, source.id or 0, **changes)
+    await sources.finish(tx, source, now, next_poll_at, **changes)
 
 
 async def _keep(
-    ctx: Context, tx: Transaction, source: Source, raw: RawArticle, fresh: Article, now: datetime, report: IngestReport
-) -> None:
-    """Store one item: new, edited, seen elsewhere under the same link, or nothing new at all."""
-    assert source.id is not None
-    sighting = (await articles.sightings(tx, source.id, [raw.guid])).get(raw.guid)
-    if sighting is not None:
-        if sighting.content_hash != fresh.content_hash:
-            report.updated += 1
-            report.matches += await _edit(ctx, tx, source, sighting, fresh, now)
-        return
-    twin = await articles.elsewhere(tx, fresh.url, source.id) if is_shareable(fresh.url) else None
-    if twin is not None:
-        await articles.sight(tx, twin, source.id, raw.guid, fresh.content_hash, now)
-        report.matches += await _match(ctx, tx, twin, twin.seen_at)
-        return
-    fresh.source_id = source.id
-    fresh.seen_at = now
-    fresh.is_backlog = _is_backlog(source, raw)
-    stored = await articles.insert(tx, fresh, raw.guid)
-    report.new += 1
-    report.matches += await _match(ctx, tx, stored, now)
+    ctx: Context, tx: Transaction, source: Source, items: Sequence[tuple[RawArticle, Article]], now: datetime
+) -> IngestReport:
+    """Store items: new, edited, seen elsewhere under the same link, or nothing new at all."""
+    source_id = source.id or 0
+    known = await articles.sightings(tx, source_id, [raw.guid for raw, _ in items])
+    unknown = [(raw, fresh) for raw, fresh in items if raw.guid not in known]
+    links = [fresh.url for _, fresh in unknown if is_shareable(fresh.url)]
+    twins = await articles.elsewhere(tx, links, source_id)
+    edited = await _edit(tx, source, [(known[raw.guid], raw, fresh) for raw, fresh in items if raw.guid in known])
+    found = [(raw, fresh, twins.pop(fresh.url, None)) for raw, fresh in unknown]  # a second one is no twin any more
+    new = [_first_seen(source, raw, fresh, now) for raw, fresh, twin in found if twin is None]
+    await articles.insert(tx, new)
+    await articles.sight(tx, [_sighting(source_id, raw, fresh, twin or fresh, now) for raw, fresh, twin in found])
+    shared = [(twin, twin.seen_at) for _, _, twin in found if twin is not None and twin.pruned_at is None]
+    touched = [(article, now) for article in [*new, *edited]] + shared
+    return IngestReport(new=len(new), updated=len(edited), matches=await _match(ctx, tx, touched))
+
+
+def _first_seen(source: Source, raw: RawArticle, fresh: Article, now: datetime) -> Article:
+    fresh.source_id, fresh.seen_at, fresh.is_backlog = source.id or 0, now, _is_backlog(source, raw)
+    return fresh
+
+
+def _sighting(source_id: int, raw: RawArticle, fresh: Article, stored: Article, now: datetime) -> dict[str, Any]:
+    return {
+        "article_id": stored.id,
+        "source_id": source_id,
+        "guid": raw.guid,
+        "content_hash": fresh.content_hash,
+        "seen_at": now,
+    }
 
 
 def _is_backlog(source: Source, raw: RawArticle) -> bool:
@@ -159,42 +199,58 @@ def _is_backlog(source: Source, raw: RawArticle) -> bool:
 
 
 async def _edit(
-    ctx: Context, tx: Transaction, source: Source, sighting: Sighting, fresh: Article, now: datetime
-) -> int:
-    """An edit of the source that brought the article changes it; another source's wording does not."""
-    await articles.resight(tx, sighting, fresh.content_hash)
-    stored = await articles.get(tx, sighting.article_id)
-    if stored is None or stored.source_id != source.id or stored.pruned_at is not None:
+    tx: Transaction, source: Source, items: Sequence[tuple[Sighting, RawArticle, Article]]
+) -> list[Article]:
+    """The articles that this source edits: those that it brought. Another source's wording changes nothing."""
+    changed = [item for item in items if item[0].content_hash != item[2].content_hash]
+    stored = await articles.by_ids(tx, [sighting.article_id for sighting, _, _ in changed])
+    edited = []
+    for sighting, raw, fresh in changed:
+        await articles.resight(tx, sighting, fresh.content_hash)
+        before = stored[sighting.article_id]
+        if before.source_id != source.id or before.pruned_at is not None:
+            continue
+        if raw.published_at is None:  # without a date of its own it was published when we first saw it
+            fresh.published_at = before.published_at
+        edited.append(await articles.edit(tx, before, fresh))
+    return edited
+
+
+async def _match(ctx: Context, tx: Transaction, touched: Sequence[tuple[Article, datetime]]) -> int:
+    """Bring articles' matches up to date; returns how many are new. What no longer matches is forgotten."""
+    if not touched:
         return 0
-    return await _match(ctx, tx, await articles.edit(tx, stored, fresh), now)
-
-
-async def _match(ctx: Context, tx: Transaction, article: Article, seen_at: datetime) -> int:
-    """Bring an article's matches up to date; returns how many are new. What no longer matches is forgotten."""
     await sync_index(ctx, tx)
-    assert article.id is not None
-    document = await _document(tx, article)
-    hits = {hit.query_id: hit.score for hit in ctx.index.match(document)}
-    before = await articles.matched_queries(tx, article.id)
-    if gone := before - hits.keys():
-        await articles.drop_matches(tx, article.id, sorted(gone & ctx.queries.keys()))
-    rows = [
-        {"article_id": article.id, "query_id": query_id, "score": score, "seen_at": seen_at}
-        for query_id, score in hits.items()
-        if query_id not in before
-    ]
+    ids = [article.id or 0 for article, _ in touched]
+    names, matched = await articles.source_names(tx, ids), await articles.queries_of(tx, ids)
+    rows: list[dict[str, Any]] = []
+    for article, seen_at in touched:
+        article_id = article.id or 0
+        hits = ctx.index.match(_document(article, names[article_id]))
+        rows += _new_matches(article_id, hits, matched[article_id], seen_at)
+        if gone := (matched[article_id] & ctx.queries.keys()) - {hit.query_id for hit in hits}:
+            await articles.drop_matches(tx, article_id, sorted(gone))
     return await articles.add_matches(tx, rows)
 
 
-async def _document(tx: Transaction, article: Article) -> Document:
-    names = (await articles.source_names(tx, [article.id or 0])).get(article.id or 0, [])
+def _new_matches(
+    article_id: int, hits: Iterable[Hit], before: Container[int], seen_at: datetime
+) -> list[dict[str, Any]]:
+    return [
+        {"article_id": article_id, "query_id": hit.query_id, "score": hit.score, "seen_at": seen_at}
+        for hit in hits
+        if hit.query_id not in before
+    ]
+
+
+def _document(article: Article, sources: Sequence[str]) -> Document:
     return analyse(
         title=article.title,
         summary=article.summary,
         body=article.body_text,
         tags=article.tags,
         authors=article.authors,
-        sources=names,
+        sources=sources,
         language=article.language,
     )
 
@@ -216,8 +272,6 @@ async def sync_index(ctx: Context, tx: Transaction) -> None:
 
 async def backfill(ctx: Context, now: datetime) -> int:
     """Match new queries backwards over the last days, so that a new topic's first digest is not empty."""
-    from dispatcher.topics.index import Index
-
     async with ctx.store.read() as tx:
         fresh = await topics.unmatched_backwards(tx)
     if not fresh:
@@ -228,21 +282,19 @@ async def backfill(ctx: Context, now: datetime) -> int:
     found, last = 0, 0
     while True:
         async with ctx.store.write() as tx:
-            page = await articles.since(tx, now - ctx.settings.ingest.backfill, after_id=last, limit=100)
-            for article in page:
-                found += await _match_backwards(tx, index, article)
+            page = await articles.since(tx, now - ctx.settings.ingest.backfill, after_id=last, limit=BATCH)
+            found += await _match_backwards(tx, index, page)
             if not page:
                 await topics.mark_backfilled(tx, [query.id or 0 for query in fresh], now)
                 return found
         last = page[-1].id or 0
 
 
-async def _match_backwards(tx: Transaction, index: Any, article: Article) -> int:
-    assert article.id is not None
-    before = await articles.matched_queries(tx, article.id)
-    rows = [
-        {"article_id": article.id, "query_id": hit.query_id, "score": hit.score, "seen_at": article.seen_at}
-        for hit in index.match(await _document(tx, article))
-        if hit.query_id not in before
-    ]
+async def _match_backwards(tx: Transaction, index: Index, page: Sequence[Article]) -> int:
+    ids = [article.id or 0 for article in page]
+    names, matched = await articles.source_names(tx, ids), await articles.queries_of(tx, ids)
+    rows: list[dict[str, Any]] = []
+    for article in page:
+        hits = index.match(_document(article, names[article.id or 0]))
+        rows += _new_matches(article.id or 0, hits, matched[article.id or 0], article.seen_at)
     return await articles.add_matches(tx, rows)

@@ -3,8 +3,8 @@
     many senders ──▶ commit(entry) ──▶ [ everything that waits ] ──▶ one transaction ──▶ each sender goes on
 
 A sender takes its next message only when the outcome of the last one is on disk, so that a crash repeats at most the
-messages in flight (one per connection). Outcomes that arrive while a commit is under way share the next one. When the
-database refuses (locked, disk full), the ledger tries again until it gives in: sending pauses by itself, nothing is lost.
+messages in flight (one per connection). Outcomes that arrive while a commit is under way share the next one. When
+the database refuses (locked, disk full), the ledger tries until it gives in: sending pauses by itself, nothing is lost.
 """
 
 from __future__ import annotations
@@ -43,32 +43,47 @@ class Entry:
     strike: Strike | None = None
 
 
+Waiting = tuple[Entry, asyncio.Future[None]]
+
+
 class Ledger:
     """Group commit of outcomes for one process."""
 
     def __init__(self, store: Store, instance_id: int) -> None:
         self._store, self._instance_id = store, instance_id
-        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._waiting: list[Waiting] = []
         self._writing = asyncio.Lock()
 
     async def commit(self, verdict: Verdict, at: datetime, strike: Strike | None = None) -> None:
-        """Return when the outcome is on disk."""
+        """Return when the outcome is on disk. Raises what keeps this one from it, never what is wrong with another."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((Entry(verdict, at, strike), done))
         async with self._writing:
             if not done.done():  # else the one before us took ours along
                 await self._flush()
+        await done
 
     async def _flush(self) -> None:
+        """Write all that waits. Cut short, it leaves the rest for whoever is next."""
         batch, self._waiting = self._waiting, []
         try:
+            await self._write_out(batch)
+        finally:
+            self._waiting = [waiting for waiting in batch if not waiting[1].done()] + self._waiting
+
+    async def _write_out(self, batch: list[Waiting]) -> None:
+        """All together; where that cannot be done, each by itself, so that a bad one takes no other with it."""
+        try:
             await self._persist([entry for entry, _ in batch])
-        except BaseException as error:
+        except Exception as error:
+            if len(batch) == 1:
+                batch[0][1].set_exception(error)
+                return
+            for waiting in batch:
+                await self._write_out([waiting])
+        else:
             for _, done in batch:
-                done.cancel() if isinstance(error, asyncio.CancelledError) else done.set_exception(error)
-            raise
-        for _, done in batch:
-            done.set_result(None)
+                done.set_result(None)
 
     async def _persist(self, entries: list[Entry]) -> None:
         """Write until it is written: the database may be locked, or the disk full, for as long as it takes."""

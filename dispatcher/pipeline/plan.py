@@ -3,7 +3,8 @@
     expire ▷ wake instant ▷ due readers ▷ lock ▷ load ▷ decide (pure: schedule.select) ▷ save
 
 A reader is planned in one transaction, all that is due together, so that two daemons cannot each send the same
-story. Nothing new: nothing sent, and the schedule moves on.
+story. Nothing new: nothing sent, and the schedule moves on. A reader who cannot be planned (a row that somebody wrote
+by hand) is set aside, and the others get theirs.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dispatcher.observability.logs import logger
 from dispatcher.outbox.priority import lifetime_of, priority_of
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.enrolment import following, reschedule
+from dispatcher.pipeline.quarantine import apart
 from dispatcher.schedule import cadence as cadences
 from dispatcher.schedule.select import Due, Plan, Planned, Policy, Reader, decide, earliest_look, slots
 from dispatcher.store import Transaction, outbox, planning, subscribers, topics
@@ -31,7 +33,6 @@ from dispatcher.store.engine import counter, move_counter
 log = logger("plan")
 
 BATCH = 500  # readers in one transaction
-CLUSTER_WINDOW = timedelta(days=3)  # how much older than its newest article a story may be
 POISON = timedelta(hours=1)
 
 
@@ -44,6 +45,13 @@ class PlanReport:
     deliveries: int = 0
     failed: int = 0
     previews: dict[int, Plan] = field(default_factory=dict)
+
+    def add(self, done: PlanReport) -> None:
+        """Count what one batch did."""
+        self.readers += done.readers
+        self.digests += done.digests
+        self.deliveries += done.deliveries
+        self.previews |= done.previews
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +80,26 @@ async def plan(ctx: Context, now: datetime, *, dry_run: bool = False) -> PlanRep
         if not ids:
             break
         last = ids[-1]
-        if dry_run:
-            async with ctx.store.read() as tx:
-                await _preview(ctx, tx, ids, now, report)
-        else:
-            async with ctx.store.write() as tx:
-                await _plan_batch(ctx, tx, ids, now, report)
+        await _plan_safely(ctx, ids, now, report, dry_run=dry_run)
     return report
+
+
+async def _plan_safely(ctx: Context, ids: Sequence[int], now: datetime, report: PlanReport, *, dry_run: bool) -> None:
+    """Plan readers together. One who cannot be planned is set aside."""
+
+    async def work(some: Sequence[int]) -> None:
+        async with ctx.store.read() if dry_run else ctx.store.write() as tx:
+            done = await (_preview if dry_run else _plan_batch)(ctx, tx, some, now)
+        report.add(done)
+
+    async def set_aside(subscriber_id: int, error: Exception) -> None:
+        log.error("a reader could not be planned and was set aside", subscriber_id=subscriber_id, exc_info=error)
+        report.failed += 1
+        if not dry_run:
+            async with ctx.store.write() as tx:
+                await planning.push_ahead(tx, subscriber_id, now + POISON)
+
+    await apart(ids, work, set_aside)
 
 
 async def _wake_instant(ctx: Context, now: datetime) -> None:
@@ -93,25 +114,22 @@ async def _wake_instant(ctx: Context, now: datetime) -> None:
             await planning.wake_instant(tx, now, before, upto)
 
 
-async def _preview(ctx: Context, tx: Transaction, ids: Sequence[int], now: datetime, report: PlanReport) -> None:
-    batch = await load(ctx, tx, list((await subscribers.by_ids(tx, ids)).values()), now)
-    for reader_id, reader in batch.readers.items():
-        report.previews[reader_id] = decide(reader, batch.candidates, now, policy(ctx), batch.taken[reader_id])
-        report.readers += 1
+async def _preview(ctx: Context, tx: Transaction, ids: Sequence[int], now: datetime) -> PlanReport:
+    plans = _decide(ctx, await load(ctx, tx, list((await subscribers.by_ids(tx, ids)).values()), now), now)
+    return PlanReport(readers=len(plans), previews=plans)
 
 
-async def _plan_batch(ctx: Context, tx: Transaction, ids: Sequence[int], now: datetime, report: PlanReport) -> None:
+async def _plan_batch(ctx: Context, tx: Transaction, ids: Sequence[int], now: datetime) -> PlanReport:
     people = await planning.lock_readers(tx, ids)
     batch = await load(ctx, tx, await _in_their_zone(ctx, tx, people, now), now)
-    plans: dict[int, Plan] = {}
-    for reader_id, reader in batch.readers.items():
-        try:
-            plans[reader_id] = decide(reader, batch.candidates, now, policy(ctx), batch.taken[reader_id])
-        except Exception:
-            log.exception("a reader could not be planned and was set aside", subscriber_id=reader_id)
-            await planning.push_ahead(tx, reader_id, now + POISON)
-            report.failed += 1
-    await _save(ctx, tx, batch, plans, now, report)
+    return await _save(ctx, tx, batch, _decide(ctx, batch, now), now)
+
+
+def _decide(ctx: Context, batch: Batch, now: datetime) -> dict[int, Plan]:
+    return {
+        reader_id: decide(reader, batch.candidates, now, policy(ctx), batch.taken[reader_id])
+        for reader_id, reader in batch.readers.items()
+    }
 
 
 async def _in_their_zone(
@@ -138,13 +156,18 @@ async def load(ctx: Context, tx: Transaction, people: Sequence[Subscriber], now:
     }
     release = await counter(tx, "release")
     since = min((earliest_look(reader, now) for reader in readers.values()), default=now)
-    told, items = await planning.digests_of(tx, ids, since - CLUSTER_WINDOW)
-    readers = _with_history(readers, told, items)
+    told = await planning.digests_of(tx, ids, since)
+    readers = _with_history(readers, *told)
+    candidates = await _candidates(tx, list(readers.values()), release, since)
+    stories = {candidate.cluster_id for some in candidates.values() for candidate in some}
+    oldest = await planning.oldest_story(tx, stories)
+    if oldest is not None and oldest < since:  # an edit made an old article match: did they have it long ago?
+        readers = _with_history(readers, *await planning.digests_of(tx, ids, oldest))
     return Batch(
         readers=readers,
         subscribers={person.id or 0: person for person in people},
         endpoints=endpoints,
-        candidates=await _candidates(tx, list(readers.values()), release, since),
+        candidates=candidates,
         taken=await _taken(ctx, tx, readers, endpoints, now),
         release=release,
     )
@@ -202,6 +225,7 @@ async def _candidates(
     for query_id, some in (await planning.candidates_of(tx, queries, returned)).items():
         known = {candidate.article_id for candidate in found.setdefault(query_id, [])}
         found[query_id] += [candidate for candidate in some if candidate.article_id not in known]
+        found[query_id].sort(key=lambda candidate: (candidate.release, candidate.article_id))
     return found
 
 
@@ -227,9 +251,7 @@ async def _taken(
     return {reader_id: frozenset(mine) for reader_id, mine in taken.items()}
 
 
-async def _save(
-    ctx: Context, tx: Transaction, batch: Batch, plans: Mapping[int, Plan], now: datetime, report: PlanReport
-) -> None:
+async def _save(ctx: Context, tx: Transaction, batch: Batch, plans: Mapping[int, Plan], now: datetime) -> PlanReport:
     digests: dict[str, dict[str, Any]] = {}
     deliveries: list[tuple[str, dict[str, Any]]] = []
     for reader_id, made in plans.items():
@@ -240,11 +262,10 @@ async def _save(
             for endpoint in batch.endpoints.get(reader_id, ()):
                 if endpoint.channel == planned.channel:
                     deliveries.append((row["key"], delivery_row(ctx, person, endpoint, planned, now)))
-    ids = await planning.save_digests(tx, digests)
-    report.deliveries += await planning.save_deliveries(tx, [{**row, "digest_id": ids[key]} for key, row in deliveries])
-    report.digests += len(digests)
-    report.readers += len(plans)
+    ids, new = await planning.save_digests(tx, digests)
+    saved = await planning.save_deliveries(tx, [{**row, "digest_id": ids[key]} for key, row in deliveries])
     await _advance(tx, plans, batch.release)
+    return PlanReport(readers=len(plans), digests=new, deliveries=saved)
 
 
 async def _advance(tx: Transaction, plans: Mapping[int, Plan], release: int) -> None:
@@ -254,7 +275,7 @@ async def _advance(tx: Transaction, plans: Mapping[int, Plan], release: int) -> 
         for f, at in made.read
     ]
     moved = [
-        {"schedule_id": due.schedule_id, "next_due": next_due, "last_due": last_due}
+        {"schedule_id": due.schedule_id, "was_due": due.next_due_at, "next_due": next_due, "last_due": last_due}
         for made in plans.values()
         for due, next_due, last_due in made.moved
     ]
@@ -283,7 +304,7 @@ def digest_row(ctx: Context, person: Subscriber, planned: Planned, now: datetime
         cadence=str(planned.cadence),
         slot_at=planned.slot_at,
         more=planned.more,
-        look=f"{ctx.templates.version}:{ctx.settings.digest.summary_length}",
+        look=f"{ctx.templates.version}:{ctx.settings.digest.summary_length}:{ctx.newsletter.model_dump_json()}",
         now=now,
     )
 

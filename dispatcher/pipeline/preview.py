@@ -5,13 +5,17 @@ from __future__ import annotations
 import email
 import email.policy
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from dispatcher import clock
+from dispatcher.config import Settings
 from dispatcher.digest.wire import assemble
-from dispatcher.errors import StoreError
-from dispatcher.model.outbound import Delivery, Digest
-from dispatcher.pipeline.context import Context
+from dispatcher.errors import TemplateError
+from dispatcher.model.content import Story
+from dispatcher.model.outbound import Delivery, Digest, DigestContent, Section
+from dispatcher.model.values import DeliveryKind, SubscriberStatus
+from dispatcher.pipeline.admission import person, suppressed
+from dispatcher.pipeline.context import Context, default_newsletter, open_templates
 from dispatcher.pipeline.plan import delivery_row, digest_row, load, policy
 from dispatcher.pipeline.send import envelope_of, render_digest
 from dispatcher.schedule.select import decide
@@ -28,29 +32,59 @@ class Preview:
     raw: bytes
 
 
-async def preview(ctx: Context, address: str, at: datetime | None = None) -> Preview | None:
-    """The first message due at an instant, or else at the reader's next slot. None: there is nothing new for them.
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """There is nothing to send at that time, and why."""
 
-    StoreError if nobody has this address.
-    """
+    at: datetime
+    why: str
+
+
+async def preview(ctx: Context, address: str, at: datetime | None = None) -> Preview | Silence:
+    """The first message due at an instant, or else at the reader's next slot. StoreError if nobody has this address."""
     async with ctx.store.read() as tx:
-        person = await subscribers.by_email(tx, address.strip().lower())
-        if person is None or person.id is None:
-            raise StoreError(f"nobody here has the address {address}; `dispatcher subscribers list` shows who does")
-        rows = (await subscribers.schedules(tx, [person.id])).get(person.id, [])
+        found = await person(tx, address)
+        reader_id = found.id or 0
+        barred = (await suppressed(ctx, tx, [found.email])).get(found.email)
+        rows = (await subscribers.schedules(tx, [reader_id])).get(reader_id, [])
         slots = sorted(row.next_due_at for row in rows if row.next_due_at is not None)
         moment = at or clock.now()
         due = max(moment, slots[0]) if slots else moment
-        batch = await load(ctx, tx, [person], due)
-    made = decide(batch.readers[person.id], batch.candidates, due, policy(ctx), batch.taken[person.id])
-    endpoints = batch.endpoints.get(person.id, ())
+        batch = await load(ctx, tx, [found], due)
+    if barred or found.status != SubscriberStatus.ACTIVE:
+        return Silence(due, f"they are {barred or found.status}")
+    made = decide(batch.readers[reader_id], batch.candidates, due, policy(ctx), batch.taken[reader_id])
+    endpoints = batch.endpoints.get(reader_id, ())
     if not made.planned or not endpoints:
-        return None
+        why = "there is nothing new for them" if batch.readers[reader_id].followings else "they follow no topic"
+        return Silence(due, why)
     planned = made.planned[0]
-    digest = Digest(**digest_row(ctx, person, planned, due))
-    delivery = Delivery(**delivery_row(ctx, person, endpoints[0], planned, due))
-    raw = assemble(await render_digest(ctx, digest), envelope_of(delivery))
-    return _seen(raw)
+    digest = Digest(**digest_row(ctx, found, planned, due))
+    delivery = Delivery(**delivery_row(ctx, found, endpoints[0], planned, due))
+    return _seen(assemble(await render_digest(ctx, digest), envelope_of(delivery)))
+
+
+def try_templates(settings: Settings) -> None:
+    """Render every kind of mail with invented news. TemplateError names the file and line of a mistake."""
+    folder = settings.resolve(settings.templates.folder)
+    if folder.exists() and not folder.is_dir():
+        raise TemplateError(f"{folder}: [templates] folder names this, which is no folder")
+    templates, newsletter = open_templates(settings), default_newsletter(settings)
+    story = Story(title="A bridge opens", url="https://news.example/bridge", summary="It holds.", published_at=_A_DAY)
+    for kind in (DeliveryKind.DIGEST, DeliveryKind.ALERT):
+        content = DigestContent(
+            kind=kind,
+            locale=settings.site.language,
+            timezone=settings.site.timezone,
+            cadence="instant" if kind is DeliveryKind.ALERT else "daily at 07:30",
+            slot_at=_A_DAY,
+            sections=(Section("Local news", (story,)),),
+            more=0 if kind is DeliveryKind.ALERT else 1,
+        )
+        templates.render(content, newsletter)
+
+
+_A_DAY = datetime(2026, 3, 2, 7, 30, tzinfo=UTC)
 
 
 def _seen(raw: bytes) -> Preview:

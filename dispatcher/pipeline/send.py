@@ -2,8 +2,9 @@
 
     recover ▷ claim ▷ fragments (rendered once per digest) ▷ still wanted? ▷ assemble ▷ transport ▷ ledger
 
-A claim is a lease of 30 seconds that a heartbeat renews. Before each transaction the sender checks, by the monotonic
-clock, that it still holds the lease, and asks the database whether the reader still wants the mail.
+A claim is a lease of 30 seconds that a heartbeat renews. Before each transaction the sender asks the database whether
+the reader still wants the mail, and checks, by the monotonic clock, that it still holds the lease. While the database
+refuses, sending pauses: what was not begun is given back, what was begun waits in the ledger.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from dispatcher.errors import DispatcherError, StoreError
 from dispatcher.model.outbound import Delivery, Digest, Personal
 from dispatcher.model.values import Blame, DeliveryStatus, Outcome, OutcomeKind
 from dispatcher.observability.logs import logger
-from dispatcher.outbox.retry import decide
+from dispatcher.outbox.retry import Decision, decide
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.ledger import Ledger, Strike
 from dispatcher.store import articles, instances, outbox
@@ -67,7 +68,11 @@ class Lease:
 
 
 async def send(ctx: Context, now: datetime, *, limit: int | None = None) -> SendReport:
-    """Send what is due, the most urgent first, until nothing is left, `limit` is reached or we are told to stop."""
+    """Send what is due, the most urgent first, until nothing is left, `limit` is reached, or sending must pause.
+
+    One at a time for each context: what is claimed under its name when this begins, an earlier one left behind.
+    StoreError when the database refuses; nothing is lost by that.
+    """
     report = SendReport(recovered=await recover(ctx, now))
     ledger, lease = Ledger(ctx.store, ctx.instance.instance_id), Lease()
     started = time.monotonic()
@@ -85,8 +90,8 @@ async def send(ctx: Context, now: datetime, *, limit: int | None = None) -> Send
                 break
             lease.renew(since)
             left = None if left is None else left - len(claim.deliveries)
-            if claim.deliveries:
-                await _send_batch(ctx, claim.deliveries, now, ledger, lease, report)
+            if not await _send_batch(ctx, claim.deliveries, now, ledger, lease, report):
+                break
     if report.sent or report.failed:
         log.info("sent", sent=report.sent, deferred=report.deferred, failed=report.failed,
                  seconds=round(time.monotonic() - started, 1))  # fmt: skip
@@ -94,19 +99,20 @@ async def send(ctx: Context, now: datetime, *, limit: int | None = None) -> Send
 
 
 async def recover(ctx: Context, now: datetime) -> int:
-    """Take back what dead processes had claimed, and what lapsed."""
+    """Take back what nobody works on: claims of the dead, claims that lapsed, and what an earlier send left behind."""
+    await instances.keep(ctx.instance)
     dead = await instances.dead(ctx.store, but=ctx.instance.instance_id)
     hold = ctx.settings.send.on_uncertain == "hold"
     try:
         async with ctx.store.write() as tx:
             ids = [lock.instance_id for lock in dead]
-            taken = await outbox.recover(tx, now, dead=ids, hold_uncertain=hold)
+            taken = await outbox.recover(tx, now, dead=[*ids, ctx.instance.instance_id], hold_uncertain=hold)
             await instances.remove(tx, ids)
     finally:
         for lock in dead:
             await lock.drop()
     if taken:
-        log.warning("took back what a dead process had claimed", deliveries=taken)
+        log.warning("took back what nobody worked on any more", deliveries=taken)
     return taken
 
 
@@ -118,10 +124,12 @@ async def _heartbeat(ctx: Context, lease: Lease) -> AsyncIterator[None]:
         while True:
             await asyncio.sleep(HEARTBEAT)
             since = time.monotonic()
-            with suppress(StoreError):
+            try:
                 async with ctx.store.write() as tx:
                     await outbox.renew(tx, ctx.instance.instance_id)
                 lease.renew(since)
+            except Exception as error:
+                log.warning("the lease could not be renewed", reason=str(error))
 
     task = asyncio.create_task(beat(), name="heartbeat")
     try:
@@ -134,50 +142,67 @@ async def _heartbeat(ctx: Context, lease: Lease) -> AsyncIterator[None]:
 
 async def _send_batch(
     ctx: Context, claimed: Sequence[Delivery], now: datetime, ledger: Ledger, lease: Lease, report: SendReport
-) -> None:
-    """Send one claim over all connections; what was not begun when we are told to stop is given back."""
+) -> bool:
+    """Send one claim over all connections. False when it had to stop early; what was not begun is then given back."""
     waiting = list(reversed(claimed))
+
+    async def work(wires: Mapping[int, Wire | Exception]) -> None:
+        while waiting and not ctx.stopping.is_set():
+            delivery = waiting.pop()
+            try:
+                goes_on = await _send_one(ctx, delivery, wires.get(delivery.digest_id or 0), now, ledger, lease, report)
+            except StoreError as error:  # before anything went out: afterwards the ledger waits for the database
+                log.error("the database refuses; sending pauses", reason=str(error), delivery_id=delivery.id)
+                waiting.append(delivery)
+                return
+            except Exception as error:
+                await _set_aside(delivery, error, now, ledger, report)
+            else:
+                if not goes_on:
+                    return
+
     try:
         wires = await wires_of(ctx, [d.digest_id for d in claimed if d.digest_id is not None])
-
-        async def work() -> None:
-            while waiting and not ctx.stopping.is_set():
-                delivery = waiting.pop()
-                wire = wires.get(delivery.digest_id or 0)
-                try:
-                    await _send_one(ctx, delivery, wire, now, ledger, lease, report)
-                except Exception as error:
-                    await _set_aside(delivery, error, now, ledger, report)
-                if ctx.transport.failing_since is not None:
-                    return  # one knock each is enough at a door that does not open; the rest is given back
-
         async with asyncio.TaskGroup() as group:
             for _ in range(min(ctx.transport.max_connections, len(claimed))):
-                group.create_task(work())
+                group.create_task(work(wires))
     finally:
         if waiting:
             async with ctx.store.write() as tx:
                 await outbox.release(tx, ctx.instance.instance_id, [d.id or 0 for d in waiting])
+    return not waiting
 
 
 async def _set_aside(delivery: Delivery, error: Exception, now: datetime, ledger: Ledger, report: SendReport) -> None:
     """A poisoned row is pushed ahead, told about, and the others go on."""
     log.error("a delivery failed on our side and was set aside", delivery_id=delivery.id, exc_info=error)
-    text = f"internal error: {type(error).__name__}: {error}"[:1000]
-    status = DeliveryStatus.DEFERRED
-    await ledger.commit(
-        Verdict(delivery.id or 0, status, now + POISON, OutcomeKind.DEFERRED, 0, "", text, "", text), now
-    )
+    status, text = DeliveryStatus.DEFERRED, _words(error)
+    verdict = Verdict(delivery.id or 0, status, now + POISON, OutcomeKind.DEFERRED, 0, "", text, "", text)
+    try:
+        await ledger.commit(verdict, now)
+    except Exception:
+        log.exception("nor could it be set aside: it waits for its lease to lapse", delivery_id=delivery.id)
+        return
     _count(report, status)
 
 
+def _words(error: Exception) -> str:
+    """An unexpected error as every database can keep it."""
+    text = f"internal error: {type(error).__name__}: {error}"[:1000].replace("\0", " ")
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 async def _send_one(
-    ctx: Context, delivery: Delivery, wire: Wire | DispatcherError | None, now: datetime, ledger: Ledger,
-    lease: Lease, report: SendReport,
-) -> None:  # fmt: skip
-    if not lease.holds or not await _is_wanted(ctx, delivery, now, report):
-        return
+    ctx: Context, delivery: Delivery, wire: Wire | Exception | None, now: datetime, ledger: Ledger, lease: Lease,
+    report: SendReport,
+) -> bool:  # fmt: skip
+    """From the last look to the ledger. False when the relay cannot be reached: one knock each is enough."""
+    if not await _is_wanted(ctx, delivery, now, report):
+        return True
+    if not lease.holds:
+        raise StoreError("our lease could not be renewed in time")
     outcome = await _attempt(ctx, delivery, wire)
+    failing_since = ctx.transport.failing_since
     decision = decide(
         outcome,
         attempts=delivery.attempts + 1,
@@ -185,9 +210,17 @@ async def _send_one(
         now=now,
         on_uncertain=ctx.settings.send.on_uncertain,
         jitter=random.random(),
-        failing_since=ctx.transport.failing_since,
+        failing_since=failing_since,
     )
-    verdict = Verdict(
+    await ledger.commit(_verdict(delivery, outcome, decision), now, _strike(delivery, decision))
+    _count(report, decision.status)
+    if decision.status in (DeliveryStatus.FAILED, DeliveryStatus.HELD):
+        log.warning("not delivered", delivery_id=delivery.id, status=decision.status, reason=decision.reason)
+    return decision.counts or failing_since is None
+
+
+def _verdict(delivery: Delivery, outcome: Outcome, decision: Decision) -> Verdict:
+    return Verdict(
         delivery_id=delivery.id or 0,
         status=decision.status,
         due_at=decision.retry_at,
@@ -199,18 +232,17 @@ async def _send_one(
         reason="" if decision.status == DeliveryStatus.SENT else decision.reason[:1000],
         counts=decision.counts,
     )
-    strike = None
-    if decision.suppress or decision.soft_bounce:
-        strike = Strike(
-            address=delivery.recipient,
-            address_hash=delivery.address_hash,
-            subscriber_id=delivery.subscriber_id,
-            is_final=decision.suppress,
-        )
-    await ledger.commit(verdict, now, strike)
-    _count(report, decision.status)
-    if decision.status in (DeliveryStatus.FAILED, DeliveryStatus.HELD):
-        log.warning("not delivered", delivery_id=delivery.id, status=decision.status, reason=decision.reason)
+
+
+def _strike(delivery: Delivery, decision: Decision) -> Strike | None:
+    if not (decision.suppress or decision.soft_bounce):
+        return None
+    return Strike(
+        address=delivery.recipient,
+        address_hash=delivery.address_hash,
+        subscriber_id=delivery.subscriber_id,
+        is_final=decision.suppress,
+    )
 
 
 def _count(report: SendReport, status: DeliveryStatus) -> None:
@@ -227,14 +259,16 @@ async def _is_wanted(ctx: Context, delivery: Delivery, now: datetime, report: Se
             wanted = await outbox.mark_handed_over(tx, delivery_id, me, now)
     if not wanted:
         async with ctx.store.write() as tx:
-            report.suppressed += await outbox.suppress(tx, now, among=[delivery_id], claimed=True)
+            report.suppressed += await outbox.suppress(tx, now, among=[delivery_id], claimed_by=me)
     return wanted
 
 
-async def _attempt(ctx: Context, delivery: Delivery, wire: Wire | DispatcherError | None) -> Outcome:
+async def _attempt(ctx: Context, delivery: Delivery, wire: Wire | Exception | None) -> Outcome:
     """One try. A message that cannot be made fails by itself and takes no other with it."""
-    if not isinstance(wire, Wire):
+    if wire is None or isinstance(wire, DispatcherError):
         return Outcome(OutcomeKind.REJECTED, text=str(wire or "its digest is gone"), blame=Blame.MESSAGE)
+    if isinstance(wire, Exception):
+        return Outcome(OutcomeKind.DEFERRED, text=_words(wire), blame=Blame.MESSAGE)
     try:
         message = assemble(wire, envelope_of(delivery))
     except DispatcherError as error:
@@ -258,24 +292,32 @@ def envelope_of(delivery: Delivery) -> Envelope:
     )
 
 
-async def wires_of(ctx: Context, digest_ids: Sequence[int]) -> dict[int, Wire | DispatcherError]:
-    """The fragments of these digests: those that are kept, and the others rendered, kept, and only then used."""
+async def wires_of(ctx: Context, digest_ids: Sequence[int]) -> dict[int, Wire | Exception]:
+    """The fragments of these digests, or what is wrong with one: that stops its own readers' mail and no other."""
     async with ctx.store.read() as tx:
         digests = await outbox.digests(tx, digest_ids)
-    wires: dict[int, Wire | DispatcherError] = {}
+    wires: dict[int, Wire | Exception] = {}
     for digest_id, digest in digests.items():
-        if digest.wire is not None:
-            wires[digest_id] = Wire.loads(digest.wire)
-            continue
         try:
-            fresh = (await render_digest(ctx, digest)).dumps()
+            wires[digest_id] = await _wire_of(ctx, digest)
+        except StoreError:
+            raise
         except DispatcherError as error:
             log.error("a digest could not be rendered", digest_id=digest_id, reason=str(error))
             wires[digest_id] = error
-            continue
-        async with ctx.store.write() as tx:
-            wires[digest_id] = Wire.loads(await outbox.keep_wire(tx, digest_id, fresh))
+        except Exception as error:
+            log.exception("a digest failed on our side; its mail is set aside", digest_id=digest_id)
+            wires[digest_id] = error
     return wires
+
+
+async def _wire_of(ctx: Context, digest: Digest) -> Wire:
+    """The fragments that are kept, or those rendered now, kept, and only then used."""
+    if digest.wire is not None:
+        return Wire.loads(digest.wire)
+    fresh = (await render_digest(ctx, digest)).dumps()
+    async with ctx.store.write() as tx:
+        return Wire.loads(await outbox.keep_wire(tx, digest.id or 0, fresh))
 
 
 async def render_digest(ctx: Context, digest: Digest) -> Wire:

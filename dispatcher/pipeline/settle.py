@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from dispatcher.errors import StoreError
 from dispatcher.feedback.decide import Action, decide
 from dispatcher.model.feedback import Event
 from dispatcher.model.values import SuppressionReason
@@ -38,6 +39,8 @@ async def settle(ctx: Context, now: datetime) -> SettleReport:
             try:
                 async with ctx.store.write() as tx:
                     await _apply(ctx, tx, event, now, report)
+            except StoreError:
+                raise  # it is the database that refuses, not the event: again at the next tick
             except Exception:
                 log.exception("an event could not be applied and was set aside", event_id=event.id)
                 async with ctx.store.write() as tx:

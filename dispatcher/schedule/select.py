@@ -7,12 +7,14 @@ The rules (design.md, "Points that decide correctness"):
 - a first digest looks back one period; later ones take matches up to two periods old, so that a skipped or
   expired slot folds into the next one and no further;
 - articles of a source's first poll count only if published within one period, and never at once;
-- a slot that is too late to be of use is skipped, and the schedule moves on.
+- a slot that is too late to be of use is skipped, and the schedule moves on;
+- a slot is filled once; who follows topics at two times of day has two slots of one label a day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -113,11 +115,15 @@ def earliest_look(reader: Reader, now: datetime) -> datetime:
 def decide(
     reader: Reader, candidates: Mapping[int, Sequence[Candidate]], now: datetime, policy: Policy, taken: frozenset[str]
 ) -> Plan:
-    """Everything that is due for one reader. `candidates` by query; `taken` are slots that already have a delivery."""
+    """Everything that is due for one reader. `taken` are slots that already have a delivery.
+
+    `candidates` by query, ordered by release.
+    """
     planned: list[Planned] = []
     read: list[tuple[Following, datetime]] = []
     moved: list[tuple[Due, datetime, datetime]] = []
     had = {channel: set(clusters) for channel, clusters in reader.had.items()}
+    filled = set(taken)
 
     for channel in sorted({f.channel for f in reader.followings if f.cadence.is_instant}):
         mine = [f for f in reader.followings if f.cadence.is_instant and f.channel == channel]
@@ -128,9 +134,10 @@ def decide(
         slot_at = _slot_at(due, reader.zone, now)
         moved.append((due, cadences.next_due(due.cadence, max(now, slot_at), reader.zone), slot_at))
         mine = [f for f in reader.followings if f.channel == due.channel and f.cadence == due.cadence]
-        slot = cadences.slot(due.cadence, slot_at, reader.zone)
-        if slot_at + cadences.expiry(due.cadence) <= now or slot in taken:
+        slot = _slot(due, reader, now)
+        if slot_at + cadences.expiry(due.cadence) <= now or slot in filled:
             continue
+        filled.add(slot)
         planned += _digest(due, slot, slot_at, mine, candidates, reader, had.setdefault(due.channel, set()), policy)
         read += [(f, slot_at) for f in mine]
     return Plan(tuple(planned), tuple(read), tuple(moved))
@@ -138,7 +145,7 @@ def decide(
 
 def slots(reader: Reader, now: datetime) -> list[str]:
     """The slots that `decide` would fill: what to ask the outbox about first."""
-    return [cadences.slot(due.cadence, _slot_at(due, reader.zone, now), reader.zone) for due in reader.dues]
+    return [_slot(due, reader, now) for due in reader.dues]
 
 
 def _alerts(
@@ -149,8 +156,8 @@ def _alerts(
     admitted = [
         (f, c)
         for f in followings
-        for c in candidates.get(f.query_id, ())
-        if _is_unread(f, c, reader) and c.seen_at >= _instant_floor(f, now) and not _is_back_catalogue(f, c, now, reader.zone)
+        for c in _unread(f, candidates, reader, _instant_floor(f, now))
+        if not _is_back_catalogue(f, c, now, reader.zone)
     ]
     picks = _order(_pick(admitted, had), policy)
     if not picks:
@@ -170,11 +177,8 @@ def _digest(
     admitted = [
         (f, c)
         for f in followings
-        for floor in (_floor(f, slot_at, reader.zone),)
-        for c in candidates.get(f.query_id, ())
-        if _is_unread(f, c, reader)
-        and c.seen_at >= floor
-        and not _is_back_catalogue(f, c, slot_at, reader.zone)
+        for c in _unread(f, candidates, reader, _floor(f, slot_at, reader.zone))
+        if not _is_back_catalogue(f, c, slot_at, reader.zone)
     ]
     picks = _order(_pick(admitted, had), policy)
     labels = tuple(f.label for f in followings)
@@ -216,8 +220,15 @@ def _order(picks: Iterable[Pick], policy: Policy) -> list[Pick]:
     )
 
 
-def _is_unread(following: Following, candidate: Candidate, reader: Reader) -> bool:
-    return candidate.release > following.release or candidate.article_id in reader.returned
+def _unread(
+    following: Following, candidates: Mapping[int, Sequence[Candidate]], reader: Reader, floor: datetime
+) -> Iterator[Candidate]:
+    """What a subscription has not read, and what came back, seen at or after `floor`."""
+    matches = candidates.get(following.query_id, ())
+    start = bisect_right(matches, following.release, key=lambda c: c.release)
+    if reader.returned:
+        yield from (c for c in matches[:start] if c.article_id in reader.returned and c.seen_at >= floor)
+    yield from (c for c in matches[start:] if c.seen_at >= floor)
 
 
 def _is_back_catalogue(following: Following, candidate: Candidate, slot_at: datetime, zone: str) -> bool:
@@ -255,8 +266,16 @@ def _instant_floor(following: Following, now: datetime) -> datetime:
 def owed_from(following: Following, at: datetime, zone: str) -> datetime:
     """How far back the unread of a subscription still counts when its cadence or zone changes at this instant."""
     if following.cadence.is_instant:
-        return max(following.floor_at or at - INSTANT_LOOKBACK, at - INSTANT_LOOKBACK)
-    return _floor(following, cadences.next_due(following.cadence, at, zone), zone)
+        return _instant_floor(following, at)
+    return _floor(following, _pending(following, at, zone), zone)
+
+
+def _pending(following: Following, at: datetime, zone: str) -> datetime:
+    """The slot that would be filled next if nothing changed: the latest, while it is neither filled nor too late."""
+    latest = cadences.latest_due(following.cadence, at, zone)
+    is_late = latest + cadences.expiry(following.cadence) <= at
+    is_filled = latest <= (following.read_at or following.created_at)
+    return cadences.next_due(following.cadence, at, zone) if is_late or is_filled else latest
 
 
 def _due_pairs(reader: Reader) -> Iterable[tuple[Due, Following]]:
@@ -269,6 +288,14 @@ def _due_pairs(reader: Reader) -> Iterable[tuple[Due, Following]]:
 def _slot_at(due: Due, zone: str, now: datetime) -> datetime:
     """The slot to fill: the latest that has come. Those before it were missed, and fold into it."""
     return cadences.latest_due(due.cadence, now, zone)
+
+
+def _slot(due: Due, reader: Reader, now: datetime) -> str:
+    """The slot's name. It says the time too for a reader with several under one label, as in morning and evening."""
+    slot = cadences.slot(due.cadence, _slot_at(due, reader.zone, now), reader.zone)
+    label = due.cadence.label
+    alike = {f.cadence for f in reader.followings if f.channel == due.channel and f.cadence.label == label}
+    return f"{slot}:{due.cadence}" if len(alike) > 1 else slot
 
 
 def _period(due: Due, zone: str, now: datetime) -> timedelta:

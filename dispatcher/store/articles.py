@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dispatcher.model.content import Article, Cluster, Match, Sighting, Source
-from dispatcher.store.engine import Transaction, add, add_new, among, many, one, raise_counter, table
+from dispatcher.store.engine import Transaction, add_all, add_new, among, chunks, many, one, raise_counter, table
 
 ARTICLE, SIGHTING, MATCH, CLUSTER = table(Article), table(Sighting), table(Match), table(Cluster)
 EDITABLE = (
@@ -34,30 +34,31 @@ async def by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Article]:
     return {article.id: article for article in await among(tx, Article, ARTICLE.c.id, ids) if article.id is not None}
 
 
-async def elsewhere(tx: Transaction, url: str, source_id: int) -> Article | None:
-    """The one article with this canonical link that another source brought and this one has not; None if unclear.
+async def elsewhere(tx: Transaction, urls: Sequence[str], source_id: int) -> dict[str, Article]:
+    """By canonical link, the one article with it that other sources brought and this one has not shown yet.
 
     A link that several articles of one source share (a live blog, a home page) identifies none of them.
     """
-    ours = sa.select(SIGHTING.c.article_id).where(SIGHTING.c.source_id == source_id)
-    found = await many(tx, Article, (ARTICLE.c.url == url) & ARTICLE.c.id.not_in(ours), limit=2)
-    return found[0] if len(found) == 1 else None
+    shown_here = sa.exists().where((SIGHTING.c.article_id == ARTICLE.c.id) & (SIGHTING.c.source_id == source_id))
+    found: dict[str, list[Article]] = {}
+    for article in await among(tx, Article, ARTICLE.c.url, urls, ~shown_here):
+        found.setdefault(article.url, []).append(article)
+    return {url: same[0] for url, same in found.items() if len(same) == 1}
 
 
-async def insert(tx: Transaction, article: Article, guid: str) -> Article:
-    """Store a new article in a cluster of its own, with the sighting that identifies it."""
-    article.cluster_id = await add(tx, Cluster(created_at=article.seen_at))
-    await add(tx, article)
-    await sight(tx, article, article.source_id, guid, article.content_hash, article.seen_at)
-    return article
+async def insert(tx: Transaction, articles: Sequence[Article]) -> None:
+    """Store new articles, each in a cluster of its own. They get their ids."""
+    clusters = await add_all(tx, Cluster, [{"created_at": article.seen_at} for article in articles])
+    for article, cluster_id in zip(articles, clusters, strict=True):
+        article.cluster_id = cluster_id
+    ids = await add_all(tx, Article, [article.model_dump(exclude={"id"}) for article in articles])
+    for article, article_id in zip(articles, ids, strict=True):
+        article.id = article_id
 
 
-async def sight(tx: Transaction, article: Article, source_id: int, guid: str, content_hash: str, now: datetime) -> None:
-    """Note that a source has this article under this guid."""
-    assert article.id is not None
-    await add(
-        tx, Sighting(article_id=article.id, source_id=source_id, guid=guid, content_hash=content_hash, seen_at=now)
-    )
+async def sight(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Note under which guids a source has articles: rows of article_id, source_id, guid, content_hash and seen_at."""
+    await add_new(tx, Sighting, [dict(row) for row in rows])
 
 
 async def resight(tx: Transaction, sighting: Sighting, content_hash: str) -> None:
@@ -79,19 +80,29 @@ async def source_names(tx: Transaction, ids: Sequence[int]) -> dict[int, list[st
     query = (
         sa.select(SIGHTING.c.article_id, source.c.name)
         .join(source, source.c.id == SIGHTING.c.source_id)
-        .where(SIGHTING.c.article_id.in_(list(ids)))
         .order_by(SIGHTING.c.id)
     )
     names: dict[int, list[str]] = {article_id: [] for article_id in ids}
-    for article_id, name in await tx.execute(query):
-        if name not in names[article_id]:
-            names[article_id].append(name)
+    for part in chunks(list(names)):
+        for article_id, name in await tx.execute(query.where(SIGHTING.c.article_id.in_(part))):
+            if name not in names[article_id]:
+                names[article_id].append(name)
     return names
 
 
 async def matched_queries(tx: Transaction, article_id: int) -> set[int]:
     """The queries that an article matches now."""
-    return {row[0] for row in await tx.execute(sa.select(MATCH.c.query_id).where(MATCH.c.article_id == article_id))}
+    return (await queries_of(tx, [article_id]))[article_id]
+
+
+async def queries_of(tx: Transaction, ids: Sequence[int]) -> dict[int, set[int]]:
+    """The queries that each of these articles matches now."""
+    found: dict[int, set[int]] = {article_id: set() for article_id in ids}
+    for part in chunks(list(found)):
+        query = sa.select(MATCH.c.article_id, MATCH.c.query_id).where(MATCH.c.article_id.in_(part))
+        for article_id, query_id in await tx.execute(query):
+            found[article_id].add(query_id)
+    return found
 
 
 async def add_matches(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> int:

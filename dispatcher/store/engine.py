@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ Transaction = AsyncConnection
 Noun = TypeVar("Noun", bound=SQLModel)
 
 BUSY_TIMEOUT = 15.0  # seconds SQLite waits for another process's write
+TURNS = 0x7475_726E  # "turn": the first half of the advisory locks of `in_turn`, apart from those of instances
 CHUNK = 500  # bound values in one IN (...), well below every engine's limit
 
 
@@ -36,6 +37,8 @@ class Store:
         self.url = sa.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url)
+        isolation = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._views = self.engine.execution_options(**isolation)
         self._writing = asyncio.Lock()
 
     @property
@@ -47,7 +50,7 @@ class Store:
     async def read(self) -> AsyncIterator[Transaction]:
         """A transaction that only reads: one consistent view."""
         with _spoken():
-            async with self.engine.begin() as tx:
+            async with self._views.begin() as tx:
                 yield tx
 
     @asynccontextmanager
@@ -76,8 +79,10 @@ class _spoken:  # noqa: N801 - reads as a word at the call
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sa.exc.OperationalError):
+        if isinstance(error, sa.exc.OperationalError) or type(error) is sa.exc.DatabaseError:
             raise StoreError(f"the database refused: {error.orig}") from error
+        if isinstance(error, sqlite3.DatabaseError):  # while connecting, before SQLAlchemy gives errors its names
+            raise StoreError(f"the database refused: {error}") from error
 
 
 def _sqlite(url: sa.URL) -> AsyncEngine:
@@ -163,8 +168,17 @@ async def add(tx: Transaction, noun: SQLModel) -> int:
     return int(noun.id)  # type: ignore[attr-defined]
 
 
+async def add_all(tx: Transaction, noun: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Insert many rows at once; returns their ids in the order of the rows."""
+    if not rows:
+        return []
+    ids = table(noun).c.id
+    statement = sa.insert(table(noun)).returning(ids, sort_by_parameter_order=True)
+    return [row[0] for row in await tx.execute(statement, [dict(row) for row in rows])]
+
+
 async def add_new(tx: Transaction, noun: type[SQLModel], rows: Sequence[dict[str, Any]]) -> int:
-    """Insert rows, silently leaving out those that a unique key says are there. Returns how many were new."""
+    """Insert rows of the same columns, but for those that a unique key says are there. Returns how many were new."""
     if not rows:
         return 0
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
@@ -204,6 +218,13 @@ async def move_counter(tx: Transaction, name: str, before: int, after: int) -> b
         {"name": name, "before": before, "after": after},
     )
     return bool(result.rowcount)
+
+
+async def in_turn(tx: Transaction, name: str) -> None:
+    """Let only one transaction of this name run at a time, until it ends. SQLite writes one at a time anyway."""
+    if tx.dialect.name == "postgresql":
+        lock = sa.text("SELECT pg_advisory_xact_lock(:space, hashtext(:name))")
+        await tx.execute(lock, {"space": TURNS, "name": name})
 
 
 def chunks(values: Sequence[Any], size: int = CHUNK) -> Iterable[Sequence[Any]]:

@@ -1,13 +1,15 @@
 """The processes that work on a database. A process lives as long as it holds its lock: the row only names it.
 
 On SQLite the lock is a file beside the database, on PostgreSQL an advisory lock of a connection of its own.
-Both end with the process, however it ends, so that a dead one's claims can be taken back at once.
+Both end with the process, however it ends, so that a dead one's claims can be taken back at once. The second ends with
+its connection too, as when the server is restarted: `keep` takes it again.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import socket
 from contextlib import suppress
 from datetime import datetime
@@ -18,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dispatcher.model.runtime import Instance
-from dispatcher.store.engine import Store, Transaction, add, many, table
+from dispatcher.store.engine import Store, Transaction, add, add_new, many, table
 
 INSTANCE = table(Instance)
 SPACE = 0x6469_7370  # "disp": the first half of our advisory lock numbers
@@ -28,10 +30,15 @@ DAEMON = "daemon"
 class Lock:
     """One instance's proof of life."""
 
-    def __init__(self, store: Store, instance_id: int) -> None:
-        self.store, self.instance_id = store, instance_id
+    def __init__(self, store: Store, instance: Instance) -> None:
+        self.store, self.instance = store, instance
         self._file: TextIOWrapper | None = None
         self._connection: AsyncConnection | None = None
+
+    @property
+    def instance_id(self) -> int:
+        """The number of its process, which claims carry."""
+        return self.instance.id or 0
 
     async def take(self) -> bool:
         """Try to hold the lock; False if its process is alive."""
@@ -45,8 +52,20 @@ class Lock:
             self._file.close()
             self._file = None
         if self._connection is not None:
+            await self._connection.invalidate()  # a connection that only went back to the pool would keep the lock
             await self._connection.close()
             self._connection = None
+
+    async def is_held(self) -> bool:
+        """Whether a lock that was taken is ours still: a file's always, an advisory one while its connection lives."""
+        if self._connection is None:
+            return self._file is not None
+        try:
+            await self._connection.execute(sa.text("SELECT 1"))
+        except sa.exc.DBAPIError:
+            await self._connection.close()
+            self._connection = None
+        return self._connection is not None
 
     def _take_file(self) -> bool:
         assert self.store.path is not None
@@ -78,11 +97,24 @@ def lock_path(database: Path, instance_id: int) -> Path:
 
 async def register(store: Store, role: str, now: datetime) -> Lock:
     """Enter this process and take its lock. The row is written only with the lock held, so none looks dead early."""
+    # Never a number that was used: SQLite would give that of a process which is just removing its lock file.
+    number = secrets.randbelow(2**31 - 1) + 1
+    lock = Lock(store, Instance(id=number, role=role, host=socket.gethostname(), pid=os.getpid(), started_at=now))
     async with store.write() as tx:
-        instance_id = await add(tx, Instance(role=role, host=socket.gethostname(), pid=os.getpid(), started_at=now))
-        lock = Lock(store, instance_id)
+        await add(tx, lock.instance)
         await lock.take()
     return lock
+
+
+async def keep(lock: Lock) -> None:
+    """Take this process's lock again if it was lost, and enter it again if it was struck out meanwhile.
+
+    While somebody is just burying us, the lock is theirs; the next call will do.
+    """
+    if not await lock.is_held():
+        async with lock.store.write() as tx:
+            if await lock.take():
+                await add_new(tx, Instance, [lock.instance.model_dump()])
 
 
 async def leave(store: Store, lock: Lock) -> None:
@@ -106,7 +138,7 @@ async def dead(store: Store, *, but: int = 0) -> list[Lock]:
     """The processes that died without leaving, each with its lock now held by us: drop it when they are buried."""
     async with store.read() as tx:
         others = [instance for instance in await every(tx) if instance.id != but]
-    locks = [Lock(store, instance.id) for instance in others if instance.id is not None]
+    locks = [Lock(store, instance) for instance in others]
     return [lock for lock in locks if await lock.take()]
 
 
@@ -115,7 +147,7 @@ async def living_daemon(store: Store) -> Instance | None:
     async with store.read() as tx:
         daemons = [instance for instance in await every(tx) if instance.role == DAEMON]
     for daemon in daemons:
-        lock = Lock(store, daemon.id or 0)
+        lock = Lock(store, daemon)
         if not await lock.take():
             return daemon
         await lock.drop()

@@ -15,14 +15,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from dispatcher.model.audience import Subscriber
-from dispatcher.model.feedback import Suppression
+from dispatcher.model.feedback import Event, Suppression
 from dispatcher.model.outbound import Attempt, Delivery, Digest
 from dispatcher.model.values import DeliveryStatus as Status
 from dispatcher.model.values import OutcomeKind, SubscriberStatus, SuppressionScope
 from dispatcher.store.engine import Transaction, among, chunks, database_now, for_update, many, one, table
 
 DELIVERY, DIGEST, ATTEMPT = table(Delivery), table(Digest), table(Attempt)
-SUBSCRIBER, SUPPRESSION = table(Subscriber), table(Suppression)
+SUBSCRIBER, SUPPRESSION, EVENT = table(Subscriber), table(Suppression), table(Event)
 
 LEASE = timedelta(seconds=30)
 WAITING = (Status.QUEUED, Status.DEFERRED)
@@ -202,14 +202,15 @@ async def expire(tx: Transaction, now: datetime, *, among: Sequence[int] | None 
 
 async def suppress(
     tx: Transaction, now: datetime, *, among: Sequence[int] = (), subscriber_id: int | None = None,
-    claimed: bool = False,
+    claimed_by: int | None = None,
 ) -> int:  # fmt: skip
     """End what goes to a suppressed address or to somebody who left: among these ids, or all of one person's.
 
-    `claimed` ends the given ones even though they were claimed: only their claimer may say so.
+    What is claimed may be on the wire: only its claimer, by naming itself in `claimed_by`, can end that.
     """
     gone = {"status": Status.SUPPRESSED, "finished_at": now, "claimed_by": None, "lease_until": None}
-    open_to_it = DELIVERY.c.status.in_((*WAITING, Status.HELD, *((Status.SENDING,) if claimed else ())))
+    mine = (DELIVERY.c.status == Status.SENDING) & (DELIVERY.c.claimed_by == claimed_by)
+    open_to_it = DELIVERY.c.status.in_((*WAITING, Status.HELD)) | (mine if claimed_by is not None else sa.false())
     chosen: list[Any] = [DELIVERY.c.id.in_(part) for part in chunks(list(among))]
     if subscriber_id is not None:
         chosen.append(DELIVERY.c.subscriber_id == subscriber_id)
@@ -223,19 +224,24 @@ async def suppress(
 
 async def requeue(tx: Transaction, ids: Sequence[int], now: datetime, expires_at: datetime) -> int:
     """Give deliveries that did not arrive another life, at an operator's word."""
-    again = DELIVERY.c.id.in_(list(ids)) & DELIVERY.c.status.in_(
-        (Status.FAILED, Status.EXPIRED, Status.HELD, Status.DEFERRED)
-    )
     later = sa.case((DELIVERY.c.expires_at > expires_at, DELIVERY.c.expires_at), else_=expires_at)
     values = {"status": Status.QUEUED, "due_at": now, "expires_at": later, "finished_at": None, "reason": "retried"}
-    return int((await tx.execute(sa.update(DELIVERY).where(again).values(values))).rowcount)
+    return await _move(tx, ids, (Status.FAILED, Status.EXPIRED, Status.HELD, Status.DEFERRED), values)
 
 
 async def cancel(tx: Transaction, ids: Sequence[int], now: datetime) -> int:
     """Withdraw deliveries that have not left."""
-    waiting = DELIVERY.c.id.in_(list(ids)) & DELIVERY.c.status.in_((*WAITING, Status.HELD))
     values = {"status": Status.CANCELLED, "finished_at": now, "reason": "cancelled"}
-    return int((await tx.execute(sa.update(DELIVERY).where(waiting).values(values))).rowcount)
+    return await _move(tx, ids, (*WAITING, Status.HELD), values)
+
+
+async def _move(tx: Transaction, ids: Sequence[int], before: Sequence[Status], values: dict[str, Any]) -> int:
+    """Write `values` where the status still is one of those before; returns how many there were."""
+    count = 0
+    for part in chunks(list(ids)):
+        movable = DELIVERY.c.id.in_(part) & DELIVERY.c.status.in_(before)
+        count += int((await tx.execute(sa.update(DELIVERY).where(movable).values(values))).rowcount)
+    return count
 
 
 async def get(tx: Transaction, delivery_id: int) -> Delivery | None:
@@ -288,7 +294,9 @@ async def prune(tx: Transaction, *, deliveries_before: datetime, attempts_before
     """Delete finished deliveries, digests and attempts older than their retention. Returns how many deliveries."""
     await tx.execute(sa.delete(ATTEMPT).where(ATTEMPT.c.at < attempts_before))
     old = DELIVERY.c.status.not_in(OPEN) & (DELIVERY.c.created_at < deliveries_before)
-    await tx.execute(sa.delete(ATTEMPT).where(ATTEMPT.c.delivery_id.in_(sa.select(DELIVERY.c.id).where(old))))
+    ids = sa.select(DELIVERY.c.id).where(old)
+    await tx.execute(sa.delete(ATTEMPT).where(ATTEMPT.c.delivery_id.in_(ids)))
+    await tx.execute(sa.update(EVENT).where(EVENT.c.delivery_id.in_(ids)).values(delivery_id=None))
     gone = await tx.execute(sa.delete(DELIVERY).where(old))
     used = sa.select(DELIVERY.c.digest_id).where(DELIVERY.c.digest_id.is_not(None))
     await tx.execute(sa.delete(DIGEST).where((DIGEST.c.created_at < deliveries_before) & DIGEST.c.id.not_in(used)))

@@ -9,12 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from dispatcher.model.audience import Schedule, Subscriber, Subscription
-from dispatcher.model.content import Article, Candidate, Match, Topic
+from dispatcher.model.content import Article, Candidate, Cluster, Match, Topic
 from dispatcher.model.outbound import Delivery, Digest
 from dispatcher.model.values import DeliveryStatus, SubscriberStatus, SubscriptionStatus
-from dispatcher.store.engine import Transaction, add_new, among, chunks, for_update, load, table
+from dispatcher.store.engine import Transaction, add_new, chunks, for_update, load, table
 
-ARTICLE, MATCH, TOPIC = table(Article), table(Match), table(Topic)
+ARTICLE, CLUSTER, MATCH, TOPIC = table(Article), table(Cluster), table(Match), table(Topic)
 SUBSCRIBER, SUBSCRIPTION, SCHEDULE = table(Subscriber), table(Subscription), table(Schedule)
 DIGEST, DELIVERY = table(Digest), table(Delivery)
 
@@ -54,7 +54,7 @@ async def lock_readers(tx: Transaction, ids: Sequence[int]) -> list[Subscriber]:
 async def candidates(
     tx: Transaction, query_ids: Iterable[int], *, after: int, upto: int, seen_from: datetime
 ) -> dict[int, list[Candidate]]:
-    """Matches of these queries with after < release ≤ upto, seen at or after an instant; by query, oldest first."""
+    """Matches of these queries with after < release ≤ upto, seen at or after an instant; by query, by release."""
     where = (MATCH.c.release > after) & (MATCH.c.release <= upto) & (MATCH.c.seen_at >= seen_from)
     return await _candidates(tx, query_ids, where)
 
@@ -84,6 +84,15 @@ async def _candidates(tx: Transaction, query_ids: Iterable[int], where: Any) -> 
     return found
 
 
+async def oldest_story(tx: Transaction, cluster_ids: Iterable[int]) -> datetime | None:
+    """When the oldest of these stories came up: nobody can have had any of them before."""
+    oldest: list[datetime] = []
+    for part in chunks(sorted(set(cluster_ids))):
+        found = await tx.execute(sa.select(sa.func.min(CLUSTER.c.created_at)).where(CLUSTER.c.id.in_(part)))
+        oldest += [moment for (moment,) in found if moment is not None]
+    return min(oldest, default=None)
+
+
 async def digests_of(tx: Transaction, ids: Sequence[int], since: datetime) -> tuple[list[Any], dict[int, list[Any]]]:
     """What readers were sent or should have been: rows of (subscriber, channel, digest, status); digest → items."""
     told = (*REACHED, DeliveryStatus.EXPIRED)
@@ -108,11 +117,15 @@ async def taken_keys(tx: Transaction, keys: Sequence[str]) -> set[str]:
     return taken
 
 
-async def save_digests(tx: Transaction, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """Store digests that are new by their key; returns key → id of all."""
+async def save_digests(tx: Transaction, rows: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, int], int]:
+    """Store digests that are new by their key; returns key → id of all, and how many were new."""
     ordered = [dict(rows[key]) for key in sorted(rows)]  # one order for everybody, so that no two processes deadlock
-    await add_new(tx, Digest, ordered)
-    return {digest.key: digest.id or 0 for digest in await among(tx, Digest, DIGEST.c.key, list(rows))}
+    new = await add_new(tx, Digest, ordered)
+    ids: dict[str, int] = {}
+    for part in chunks(sorted(rows)):
+        found = await tx.execute(sa.select(DIGEST.c.key, DIGEST.c.id).where(DIGEST.c.key.in_(part)))
+        ids.update({row[0]: row[1] for row in found})
+    return ids, new
 
 
 async def save_deliveries(tx: Transaction, rows: Sequence[dict[str, Any]]) -> int:
@@ -123,20 +136,24 @@ async def save_deliveries(tx: Transaction, rows: Sequence[dict[str, Any]]) -> in
 async def advance_subscriptions(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     """Move read positions: rows of subscription_id, upto, at, looked. What was owed is done with.
 
-    `looked` is the look_at that was read: one set since then, by a match committed meanwhile, stays.
+    `looked` is the look_at that was read: another one, set by a match committed meanwhile, stays, whatever the clocks
+    of two machines make of "meanwhile".
     """
     if rows:
         move = sa.update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == sa.bindparam("subscription_id"))
-        look_at = sa.case((SUBSCRIPTION.c.look_at <= sa.bindparam("looked"), sa.null()), else_=SUBSCRIPTION.c.look_at)
+        look_at = sa.case((SUBSCRIPTION.c.look_at == sa.bindparam("looked"), sa.null()), else_=SUBSCRIPTION.c.look_at)
         values: dict[str, Any] = {"release": sa.bindparam("upto"), "read_at": sa.bindparam("at"), "owed_from_at": None}
         await tx.execute(move.values(**values, look_at=look_at), list(rows))
 
 
 async def advance_schedules(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
-    """Move schedules on: rows of schedule_id, next_due and last_due."""
+    """Move schedules on: rows of schedule_id, was_due, next_due and last_due. One that was moved meanwhile stays so."""
     if rows:
         move = sa.update(SCHEDULE).where(SCHEDULE.c.id == sa.bindparam("schedule_id"))
-        values: dict[str, Any] = {"next_due_at": sa.bindparam("next_due"), "last_due_at": sa.bindparam("last_due")}
+        is_ours = SCHEDULE.c.next_due_at == sa.bindparam("was_due")
+        next_due = sa.bindparam("next_due", type_=SCHEDULE.c.next_due_at.type)
+        next_due_at = sa.case((is_ours, next_due), else_=SCHEDULE.c.next_due_at)
+        values: dict[str, Any] = {"next_due_at": next_due_at, "last_due_at": sa.bindparam("last_due")}
         await tx.execute(move.values(values), list(rows))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from dispatcher.errors import StoreError
-from dispatcher.store.engine import Store, Transaction
+from dispatcher.store.engine import Store, Transaction, in_turn
 
 HEAD = "0001"
 """The newest revision in `migrations/versions` (a test keeps them equal): spares a start Alembic's import."""
@@ -23,10 +24,7 @@ KEYS = ("suppression", "site")
 async def current(store: Store) -> str | None:
     """The revision the database is at; None for an empty one."""
     async with store.read() as tx:
-        there = await tx.run_sync(lambda connection: sa.inspect(connection).has_table("alembic_version"))
-        if not there:
-            return None
-        return (await tx.execute(sa.text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+        return await _revision(tx)
 
 
 async def prepare(store: Store, now: datetime) -> None:
@@ -36,26 +34,26 @@ async def prepare(store: Store, now: datetime) -> None:
     revision = await current(store)
     if revision == HEAD:
         return
-    if revision is not None and revision not in known():
-        raise StoreError(
-            f"the database is at revision {revision}, which this version does not know: a newer dispatcher "
-            "has used it. Nothing was changed. Install that version again, or point database.url elsewhere."
-        )
+    _refuse_newer(revision)
     if not store.is_sqlite:
         raise StoreError("the database's schema is not up to date: run `dispatcher db upgrade`")
     await upgrade(store, now)
 
 
 async def upgrade(store: Store, now: datetime) -> str | None:
-    """Bring the schema to HEAD, with a copy of a SQLite file first. Returns the copy's path if there is one."""
-    revision = await current(store)
-    if revision is not None and revision not in known():
-        await prepare(store, now)
+    """Bring the schema to HEAD, with a copy of a SQLite file first. Returns the copy's path if there is one.
+
+    All of it happens in one transaction, so that of two processes that try at once the second finds it done.
+    """
+    _refuse_newer(await current(store))
     copy = None
-    if revision not in (None, HEAD) and store.path is not None:
-        name = f"{store.path.name}.{revision}-{now:%Y%m%dT%H%M%S}.backup"
-        copy = str(backup(store, store.path.with_name(name)))
     async with store.write() as tx:
+        await in_turn(tx, "schema")
+        revision = await _revision(tx)
+        _refuse_newer(revision)
+        if revision not in (None, HEAD) and store.path is not None:
+            name = f"{store.path.name}.{revision}-{now:%Y%m%dT%H%M%S}.backup"
+            copy = str(backup(store, store.path.with_name(name)))
         await tx.run_sync(_migrate)
         await _furnish(tx, now)
     return copy
@@ -68,11 +66,27 @@ def backup(store: Store, target: Path) -> Path:
     if target.exists():
         raise StoreError(f"{target}: already there; choose another name")
     try:
-        with sqlite3.connect(store.path) as source, sqlite3.connect(target) as copy:
+        with closing(sqlite3.connect(store.path)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
     except sqlite3.Error as error:
+        target.unlink(missing_ok=True)
         raise StoreError(f"{target}: the copy failed: {error}") from error
     return target
+
+
+async def _revision(tx: Transaction) -> str | None:
+    there = await tx.run_sync(lambda connection: sa.inspect(connection).has_table("alembic_version"))
+    if not there:
+        return None
+    return (await tx.execute(sa.text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+
+
+def _refuse_newer(revision: str | None) -> None:
+    if revision is not None and revision not in known():
+        raise StoreError(
+            f"the database is at revision {revision}, which this version does not know: a newer dispatcher "
+            "has used it. Nothing was changed. Install that version again, or point database.url elsewhere."
+        )
 
 
 def known() -> set[str]:

@@ -44,6 +44,13 @@ async def claim(tx: Transaction, source: Source, now: datetime) -> bool:
     return bool(result.rowcount)
 
 
+async def finish(tx: Transaction, source: Source, claimed_at: datetime, next_poll_at: datetime, **changes: Any) -> None:
+    """Write what came of a poll claimed at an instant. Whoever woke the source meanwhile has the last word on when."""
+    is_ours = SOURCE.c.next_poll_at == claimed_at + POLL_LEASE
+    when = sa.case((is_ours, sa.literal(next_poll_at, SOURCE.c.next_poll_at.type)), else_=SOURCE.c.next_poll_at)
+    await tx.execute(sa.update(SOURCE).where(SOURCE.c.id == source.id).values(**changes, next_poll_at=when))
+
+
 async def insert(tx: Transaction, source: Source) -> int:
     """Store a new source."""
     return await add(tx, source)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from dispatcher.model.audience import Endpoint, Schedule, Subscriber, Subscription
 from dispatcher.model.outbound import Delivery
-from dispatcher.model.values import Channel, SubscriptionStatus
+from dispatcher.model.values import Channel, SubscriberStatus, SubscriptionStatus
 from dispatcher.store.engine import Transaction, add, among, chunks, many, one, table
 
 SUBSCRIBER, ENDPOINT, SUBSCRIPTION, SCHEDULE = table(Subscriber), table(Endpoint), table(Subscription), table(Schedule)
@@ -35,6 +35,31 @@ async def where_origin(tx: Transaction, origin: str) -> list[Subscriber]:
     return await many(tx, Subscriber, SUBSCRIBER.c.origin == origin)
 
 
+async def borrowers(tx: Transaction, origin: str) -> list[Subscriber]:
+    """Active subscribers whom others brought, but who follow something that this origin brought."""
+    lent = (SUBSCRIPTION.c.origin == origin) & (SUBSCRIPTION.c.status == SubscriptionStatus.ACTIVE)
+    ids = sa.select(SUBSCRIPTION.c.subscriber_id).where(lent)
+    others = (SUBSCRIBER.c.origin != origin) & (SUBSCRIBER.c.status == SubscriberStatus.ACTIVE)
+    return await many(tx, Subscriber, others & SUBSCRIBER.c.id.in_(ids))
+
+
+async def count_active(tx: Transaction) -> int:
+    """How many people get mail at all."""
+    active = sa.select(sa.func.count()).select_from(SUBSCRIBER).where(SUBSCRIBER.c.status == SubscriberStatus.ACTIVE)
+    return int((await tx.execute(active)).scalar_one())
+
+
+async def count_followers(tx: Transaction, topic_ids: Sequence[int], *, but_origin: str) -> int:
+    """How many active subscribers follow any of these topics; subscriptions that this origin brought do not count."""
+    following = (SUBSCRIPTION.c.status == SubscriptionStatus.ACTIVE) & (SUBSCRIPTION.c.origin != but_origin)
+    active = SUBSCRIBER.c.status == SubscriberStatus.ACTIVE
+    followers = sa.select(SUBSCRIBER.c.id).distinct().join(SUBSCRIPTION).where(active & following)
+    found: set[int] = set()
+    for part in chunks(list(topic_ids)):
+        found |= {row[0] for row in await tx.execute(followers.where(SUBSCRIPTION.c.topic_id.in_(part)))}
+    return len(found)
+
+
 async def pages(tx: Transaction, *, size: int = 500) -> AsyncIterator[list[Subscriber]]:
     """All subscribers by id, a page at a time, so that a million need no more memory than one page."""
     last = 0
@@ -57,9 +82,11 @@ async def insert(tx: Transaction, subscriber: Subscriber, address_hash: str) -> 
     return subscriber_id
 
 
-async def write(tx: Transaction, subscriber_id: int, **changes: Any) -> None:
-    """Change the named columns of a subscriber."""
-    await tx.execute(sa.update(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber_id).values(**changes))
+async def write(tx: Transaction, subscriber_id: int, *, was: SubscriberStatus | None = None, **changes: Any) -> bool:
+    """Change the named columns of a subscriber; False if `was` is given and is not their status any more."""
+    who = SUBSCRIBER.c.id == subscriber_id
+    where = who if was is None else who & (SUBSCRIBER.c.status == was)
+    return bool((await tx.execute(sa.update(SUBSCRIBER).where(where).values(**changes))).rowcount)
 
 
 async def strike(tx: Transaction, subscriber_id: int) -> int:
@@ -119,14 +146,13 @@ async def schedules(tx: Transaction, subscriber_ids: Sequence[int]) -> dict[int,
     return found
 
 
-async def add_schedule(tx: Transaction, schedule: Schedule) -> int:
-    """Store a new schedule."""
-    return await add(tx, schedule)
-
-
-async def write_schedule(tx: Transaction, schedule_id: int, **changes: Any) -> None:
-    """Change the named columns of a schedule."""
-    await tx.execute(sa.update(SCHEDULE).where(SCHEDULE.c.id == schedule_id).values(**changes))
+async def keep_schedule(tx: Transaction, schedule: Schedule) -> None:
+    """Store a schedule: a new one, or one that has changed."""
+    if schedule.id is None:
+        await add(tx, schedule)
+        return
+    changes = schedule.model_dump(include={"timezone", "next_due_at", "last_due_at"})
+    await tx.execute(sa.update(SCHEDULE).where(SCHEDULE.c.id == schedule.id).values(changes))
 
 
 async def erase(tx: Transaction, subscriber_id: int) -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dispatcher.model.audience import Subscription
 from dispatcher.model.content import Match, Query, Topic
 from dispatcher.model.values import SubscriptionStatus
-from dispatcher.store.engine import Transaction, add, add_new, among, counter, many, one, raise_counter, table
+from dispatcher.store.engine import Transaction, add, add_new, among, chunks, counter, many, one, raise_counter, table
 
 TOPIC, QUERY, MATCH, SUBSCRIPTION = table(Topic), table(Query), table(Match), table(Subscription)
 PUBLIC = TOPIC.c.owner_id.is_(None)
@@ -39,6 +39,12 @@ async def query_id(tx: Transaction, text: str, language: str, now: datetime) -> 
     digest = hashlib.sha256(f"{language}\n{text}".encode()).hexdigest()
     await add_new(tx, Query, [{"digest": digest, "text": text, "language": language, "created_at": now}])
     return int((await tx.execute(sa.select(QUERY.c.id).where(QUERY.c.digest == digest))).scalar_one())
+
+
+async def queries(tx: Transaction, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Canonical text and language of queries, by id."""
+    found = await among(tx, Query, QUERY.c.id, ids)
+    return {query.id: (query.text, query.language) for query in found if query.id is not None}
 
 
 async def insert(tx: Transaction, topic: Topic) -> int:
@@ -94,7 +100,8 @@ async def unmatched_backwards(tx: Transaction) -> list[Query]:
 
 async def mark_backfilled(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
     """Note that these queries have been matched backwards."""
-    await tx.execute(sa.update(QUERY).where(QUERY.c.id.in_(list(ids))).values(backfilled_at=now))
+    for part in chunks(list(ids)):
+        await tx.execute(sa.update(QUERY).where(QUERY.c.id.in_(part)).values(backfilled_at=now))
 
 
 async def figures(tx: Transaction) -> Mapping[int, tuple[int, int]]:

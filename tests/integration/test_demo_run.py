@@ -1,89 +1,104 @@
-"""The demo, whole: one cycle, and the inbox pages over real HTTP and real SMTP."""
+"""The demo, whole: one cycle that leaves files, and a daemon that is watched and stopped."""
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
-import smtplib
-from datetime import UTC, datetime
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
+import pytest
 
-from dispatcher.demo.articles import archive as earlier
-from dispatcher.demo.feed import Press
-from dispatcher.demo.inbox import Inbox
-from dispatcher.demo.mailbox import Mailbox
 from dispatcher.demo.readers import READERS
 from dispatcher.demo.run import run
-from dispatcher.demo.serving import serving
 
-MAIL = (
-    b"From: Lantern <l@larkmere.example>\r\nTo: ada@reader.example\r\nSubject: <script>alert(1)</script>\r\n"
-    b"MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>Hello</p><script>alert(2)</script>\r\n"
-)
+LINK = re.compile(r'(?:href|src)="(?!#|mailto:|data:)([^"#]+)')
 
 
-async def test_one_cycle_leaves_every_readers_mail_as_files_and_repeats_none(tmp_path: Path) -> None:
-    said: list[str] = []
-    await run(once=True, out=tmp_path / "out", say=said.append)
+@pytest.fixture(scope="module")
+def cycle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """The files that one cycle leaves, and what it said."""
+    out, said = tmp_path_factory.mktemp("demo") / "out", list[str]()
+    asyncio.run(run(once=True, out=out, say=said.append))
+    return out, said
+
+
+def test_one_cycle_leaves_every_readers_mail_and_repeats_none(cycle: tuple[Path, list[str]]) -> None:
+    out, said = cycle
     mails = [
-        email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
-        for file in sorted(tmp_path.glob("out/*.eml"))
+        email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in sorted(out.glob("*.eml"))
     ]
-    digests = {reader.email for reader in READERS if reader.cadence != "instant"}
-    assert digests <= {str(mail["To"].addresses[0].addr_spec) for mail in mails}
+    assert {str(mail["To"].addresses[0].addr_spec) for mail in mails} == {reader.email for reader in READERS}
     assert all(not part.defects for mail in mails for part in mail.walk())
-    assert len(list(tmp_path.glob("out/*.html"))) == len(mails) + 1
+    assert len(list(out.glob("*.html"))) == len(mails) + 1
     assert any("again    0 mails" in line for line in said)
 
 
-async def test_the_paper_answers_304_to_who_has_its_feed() -> None:
-    press = Press(earlier(datetime.now(UTC)))
-    async with serving(press.app()) as url, aiohttp.ClientSession() as client:
-        press.url = url
-        for path in ("/feed.xml", "/twins.json"):
-            async with client.get(url + path) as first:
-                assert first.status == 200
-            async with client.get(url + path, headers={"If-None-Match": first.headers["ETag"]}) as second:
-                assert second.status == 304
-        async with client.get(url + "/articles/nothing") as missing:
-            assert missing.status == 404
+def test_every_link_of_the_saved_pages_leads_to_a_saved_file(cycle: tuple[Path, list[str]]) -> None:
+    out, _ = cycle
+    pages = list(out.rglob("*.html"))
+    assert len(pages) > 30
+    for page in pages:
+        for link in LINK.findall(page.read_text(encoding="utf-8")):
+            assert (page.parent / link).is_file(), f"{page.name}: {link}"
 
 
-async def test_the_inbox_shows_a_mail_in_every_view_and_runs_nothing_of_it() -> None:
-    mailbox = Mailbox()
-    with mailbox.receiving() as port, smtplib.SMTP("127.0.0.1", port) as client:
-        client.sendmail("l@larkmere.example", ["ada@reader.example"], MAIL)
-    async with serving(Inbox(mailbox, "hint").app()) as url, aiohttp.ClientSession() as client:
-        for path in (
-            "/",
-            "/?to=ada%40reader.example",
-            *(f"/mails/1?view={v}" for v in ("html", "text", "headers", "raw")),
-        ):
-            async with client.get(url + path) as answer:
-                page = await answer.text()
-                assert answer.status == 200
-                assert "<script>" not in page
-                assert "script-src" not in answer.headers["Content-Security-Policy"]
-                assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
-        async with client.get(url + "/mails/1/body") as body:
-            assert "sandbox" in body.headers["Content-Security-Policy"]
-        async with client.get(url + "/mails/1.eml") as source:
-            assert await source.read() == MAIL
-        for path in ("/mails/99", "/mails/1?view=nonsense", "/mails/x"):
-            async with client.get(url + path) as missing:
-                assert missing.status == 404
+async def test_a_second_run_replaces_what_the_first_left(tmp_path: Path, cycle: tuple[Path, list[str]]) -> None:
+    (tmp_path / "001-somebody-else.eml").touch()
+    (tmp_path / "holiday.eml").touch()
+    await run(once=True, out=tmp_path, say=lambda _: None)
+    assert not (tmp_path / "001-somebody-else.eml").exists()
+    assert (tmp_path / "holiday.eml").exists()
 
 
-async def test_a_port_that_is_taken_gives_way_to_a_free_one() -> None:
-    mailbox = Mailbox()
-    async with serving(Inbox(mailbox).app()) as first:
-        taken = int(first.rsplit(":", 1)[1])
-        async with serving(Inbox(mailbox).app(), taken) as second:
-            assert second != first
+async def test_the_environment_of_a_real_newsletter_is_none_of_the_demos_business(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPATCHER_DATABASE__URL", f"sqlite:///{tmp_path}/real.db")
+    await run(once=True, out=tmp_path / "out", say=lambda _: None)
+    assert not (tmp_path / "real.db").exists()
 
 
-async def test_an_empty_inbox_says_that_mail_will_come() -> None:
-    async with serving(Inbox(Mailbox()).app()) as url, aiohttp.ClientSession() as client, client.get(url) as page:
-        assert "No mail yet" in await page.text()
+async def test_a_watched_demo_sends_an_alert_for_a_dropped_file_and_ends_on_ctrl_c_leaving_nothing() -> None:
+    async with _watched() as (child, stream):
+        said = await _until(stream, "Ctrl-C")
+        await _until(stream, "New in the paper")  # what is there before the first poll is nobody's news
+        folder = Path(re.findall(r"drop a \.txt file into +(\S+)", said)[0])
+        (folder / "mine.txt").write_text("A badger in the library\n\nIt asked for crime novels.\n", encoding="utf-8")
+        assert "Emi Tanaka" in await _until(stream, ": A badger in the library")
+        child.send_signal(signal.SIGINT)
+        assert "nothing is left behind" in await _until(stream, "Stopped")
+        assert await child.wait() == 0
+        assert not folder.exists()
+
+
+@asynccontextmanager
+async def _watched() -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.StreamReader]]:
+    """A demo in a process of its own, as in a terminal, and what it says; ended at the latest with the block."""
+    code = "import asyncio; from dispatcher.demo.run import run; asyncio.run(run(once=False, port=0))"
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-u", "-c", code, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONUTF8": "1"}
+    )
+    assert child.stdout is not None
+    try:
+        yield child, child.stdout
+    finally:
+        if child.returncode is None:
+            child.terminate()
+            await child.wait()
+
+
+async def _until(stream: asyncio.StreamReader, words: str) -> str:
+    """What is said up to and including the line that holds the words."""
+    said = ""
+    while words not in said:
+        line = await asyncio.wait_for(stream.readline(), 60)
+        assert line, f"it ended without a word about {words!r}: {said}"
+        said += line.decode()
+    return said

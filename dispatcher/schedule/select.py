@@ -123,7 +123,6 @@ def decide(
     read: list[tuple[Following, datetime]] = []
     moved: list[tuple[Due, datetime, datetime]] = []
     had = {channel: set(clusters) for channel, clusters in reader.had.items()}
-    filled = set(taken)
 
     for channel in sorted({f.channel for f in reader.followings if f.cadence.is_instant}):
         mine = [f for f in reader.followings if f.cadence.is_instant and f.channel == channel]
@@ -135,9 +134,8 @@ def decide(
         moved.append((due, cadences.next_due(due.cadence, max(now, slot_at), reader.zone), slot_at))
         mine = [f for f in reader.followings if f.channel == due.channel and f.cadence == due.cadence]
         slot = _slot(due, reader, now)
-        if slot_at + cadences.expiry(due.cadence) <= now or slot in filled:
+        if slot_at + cadences.expiry(due.cadence) <= now or slot in taken:
             continue
-        filled.add(slot)
         planned += _digest(due, slot, slot_at, mine, candidates, reader, had.setdefault(due.channel, set()), policy)
         read += [(f, slot_at) for f in mine]
     return Plan(tuple(planned), tuple(read), tuple(moved))

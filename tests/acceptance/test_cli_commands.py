@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -212,3 +213,17 @@ def test_the_database_is_copied_and_tells_its_revision(room: Path) -> None:
 def test_every_step_is_a_command_that_reports_in_numbers(step: str, room: Path) -> None:
     assert all(isinstance(number, int) for number in in_json(room, step).values())
     assert ok(room, step).startswith(f"{step}\n")
+
+
+async def test_another_time_is_refused_while_a_daemon_runs_but_one_may_look_ahead(room: Path) -> None:
+    from dispatcher.pipeline.context import load_settings, open_context
+    from dispatcher.store.instances import DAEMON
+
+    async with open_context(load_settings(room / "config" / "dispatcher.toml", env={}), role=DAEMON):
+        for command in (("run", "--once"), ("ingest",), ("plan",), ("send",)):
+            said = await asyncio.to_thread(dispatcher, room, *command, "--at", "2026-03-02T07:31")
+            assert (said.code, "a daemon (pid" in said.err) == (1, True), command
+        for harmless in (("plan", "--dry-run", "--at", "2026-03-02T07:31"), ("ingest",)):
+            assert (await asyncio.to_thread(dispatcher, room, *harmless)).code == 0
+        assert "running, pid" in (await asyncio.to_thread(dispatcher, room, "status")).out
+    assert "not running" in (await asyncio.to_thread(dispatcher, room, "status")).out

@@ -96,9 +96,7 @@ async def test_sends_begun_at_the_same_moment_send_each_delivery_once(mailing: S
     async with AsyncExitStack() as stack:
         made = await contexts(stack, mailing, 4)
         for ctx, _ in made:
-            ctx.settings = ctx.settings.model_copy(
-                update={"send": ctx.settings.send.model_copy(update={"batch": 7})}
-            )
+            ctx.settings = ctx.settings.model_copy(update={"send": ctx.settings.send.model_copy(update={"batch": 7})})
         reports = await asyncio.gather(*(send(ctx, now()) for ctx, _ in made))
     got = Counter(kept.recipient for _, transport in made for kept in transport.messages)
     assert got == Counter(address(n) for n in range(60))

@@ -71,9 +71,7 @@ class Mailing:
 
 def relay(server: SmtpServer, *, connections: int = 2) -> SmtpTransport:
     """The transport to a test's server."""
-    return SmtpTransport(
-        Relay(server.host, server.port, helo="client.test", timeout=5, max_connections=connections)
-    )
+    return SmtpTransport(Relay(server.host, server.port, helo="client.test", timeout=5, max_connections=connections))
 
 
 async def rows(ctx: Context) -> dict[str, Delivery]:

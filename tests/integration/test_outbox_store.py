@@ -139,7 +139,9 @@ async def test_a_claim_ends_what_is_too_late_and_what_is_not_wanted(shelf: Shelf
     assert (gone.status, gone.finished_at, gone.reason) == (DeliveryStatus.SUPPRESSED, now, "the address is suppressed")
 
 
-@pytest.mark.parametrize("status", [s for s in SubscriberStatus if s not in (SubscriberStatus.ACTIVE, SubscriberStatus.PENDING)])
+@pytest.mark.parametrize(
+    "status", [s for s in SubscriberStatus if s not in (SubscriberStatus.ACTIVE, SubscriberStatus.PENDING)]
+)
 async def test_who_left_or_paused_is_not_claimed_and_no_longer_wanted(shelf: Shelf, now: datetime, status: Any) -> None:
     sending, waiting = await shelf.put(DeliveryStatus.SENDING), await shelf.put()
     assert await shelf.do(outbox.is_wanted, sending, ME)
@@ -186,7 +188,9 @@ async def test_an_outcome_is_written_by_the_claimer_only_and_once(shelf: Shelf, 
 
 async def test_a_deferral_keeps_its_time_and_counts_unless_the_relay_was_at_fault(shelf: Shelf, now: datetime) -> None:
     first, second = await shelf.put(DeliveryStatus.SENDING), await shelf.put(DeliveryStatus.SENDING)
-    again = verdict(first, DeliveryStatus.DEFERRED, due_at=now + LATER, outcome=OutcomeKind.DEFERRED, reason="451 later")
+    again = verdict(
+        first, DeliveryStatus.DEFERRED, due_at=now + LATER, outcome=OutcomeKind.DEFERRED, reason="451 later"
+    )
     await shelf.do(outbox.settle_outcomes, ME, [again, replace(again, delivery_id=second, counts=False)], now)
     counted, excused = await shelf.get(first), await shelf.get(second)
     assert (counted.status, counted.due_at, counted.attempts) == (DeliveryStatus.DEFERRED, now + LATER, 1)
@@ -290,7 +294,9 @@ def test_every_statement_that_writes_a_status_is_in_the_outbox_and_was_moved_abo
 
 def _written_keys(function: ast.AsyncFunctionDef) -> list[ast.expr | None]:
     """The keys of every dict literal, and the names of every keyword of a call to `values`."""
-    keys: list[ast.expr | None] = [key for node in ast.walk(function) if isinstance(node, ast.Dict) for key in node.keys]
+    keys: list[ast.expr | None] = [
+        key for node in ast.walk(function) if isinstance(node, ast.Dict) for key in node.keys
+    ]
     for node in ast.walk(function):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "values":
             keys += [ast.Constant(keyword.arg) for keyword in node.keywords]

@@ -25,6 +25,9 @@ from dispatcher.model.values import DeliveryKind
 HTML_LIMIT = 95_000
 """Bytes of decoded HTML. Gmail cuts a mail off at about 100,000 (F9)."""
 
+SLOT_ALLOWANCE = 1_500
+"""Bytes that a personal block is taken to add for a reader."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -38,9 +41,6 @@ class Rendered:
     def html_size(self) -> int:
         """Bytes of the HTML, with an allowance for what will be put into the slots."""
         return sum(SLOT_ALLOWANCE if isinstance(piece, Slot) else _octets(piece) for piece in self.html)
-
-
-SLOT_ALLOWANCE = 1_500
 
 
 def builtin_folder() -> Path:
@@ -104,8 +104,8 @@ def fit(content: DigestContent, newsletter: Newsletter, templates: Templates) ->
     if kept:
         return templates.render(_first(content, kept), newsletter)
     single = _first(content, 1)
-    length = _most(HTML_LIMIT, lambda length: is_small(_cut(single, length)))
-    return templates.render(_cut(single, length), newsletter)
+    steps = _most(HTML_LIMIT // _CUT_STEP, lambda steps: is_small(_cut(single, steps * _CUT_STEP)))
+    return templates.render(_cut(single, steps * _CUT_STEP), newsletter)
 
 
 def tidy(text: str) -> str:
@@ -114,6 +114,7 @@ def tidy(text: str) -> str:
     return _CONTROLS.sub("", text).encode("utf-8", "replace").decode()
 
 
+_CUT_STEP = 512  # characters
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SAMPLE = Personal(name="Ada", email="ada@example.org", topics=("One", "Two"), cadence="daily at 07:30")
 

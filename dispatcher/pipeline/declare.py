@@ -173,29 +173,44 @@ async def _readers(
     pause_missing: bool, report: DeclareReport,
 ) -> None:  # fmt: skip
     stored = await subscribers.by_emails(tx, [entry.email.lower() for entry in entries])
+    await _enrol(ctx, tx, [entry for entry in entries if entry.email.lower() not in stored], slugs, now, report)
     ids = [reader.id or 0 for reader in stored.values()]
     followed, schedules = await subscribers.subscriptions(tx, ids), await subscribers.schedules(tx, ids)
     for entry in entries:
         reader = stored.get(entry.email.lower())
-        if reader is not None and reader.status in (SubscriberStatus.UNSUBSCRIBED, SubscriberStatus.ERASED):
+        if reader is None:
+            continue
+        if reader.status in (SubscriberStatus.UNSUBSCRIBED, SubscriberStatus.ERASED):
             report.left_alone.append(entry.email)
             continue
-        changed = False
-        if reader is None:
-            reason = await enrolment.barred(tx, ctx.address_key, entry.email, ctx.newsletter.id or 0)
-            if reason is not None:
-                report.left_alone.append(entry.email)
-                continue
-            reader = await enrolment.enrol(tx, ctx.address_key, _new_reader(ctx, entry, now))
-            report.created += 1
-        else:
-            changed = await _update_reader(ctx, tx, reader, entry)
         mine, rows = followed.get(reader.id or 0, []), schedules.get(reader.id or 0, [])
+        changed = await _update_reader(ctx, tx, reader, entry)
         if await _follow(ctx, tx, reader, entry, slugs, mine, now, pause_missing):
-            changed |= reader.id in ids
+            changed = True
             mine = (await subscribers.subscriptions(tx, [reader.id or 0])).get(reader.id or 0, [])
         report.updated += changed
         await enrolment.reschedule(tx, reader, ctx.newsletter.id or 0, now, mine=mine, rows=rows)
+
+
+async def _enrol(
+    ctx: Context, tx: Transaction, entries: Sequence[Any], slugs: dict[str, Topic], now: datetime, report: DeclareReport
+) -> None:
+    """Enrol those whom config names and nobody knows yet, but for addresses that are suppressed."""
+    newsletter_id = ctx.newsletter.id or 0
+    barred = await enrolment.barred_among(tx, ctx.address_key, [entry.email for entry in entries], newsletter_id)
+    report.left_alone += barred
+    newcomers: dict[str, tuple[Subscriber, dict[int, str]]] = {}
+    for entry in entries:
+        if entry.email not in barred:
+            person = _new_reader(ctx, entry, now)
+            follows = {slugs[f.topic].id or 0: f.cadence or person.cadence for f in entry.topics}
+            newcomers.setdefault(person.email, (person, follows))
+    looks_back = ctx.settings.schedule.first_digest == "period"
+    await enrolment.enrol_all(
+        tx, ctx.address_key, list(newcomers.values()), newsletter_id, origin=Origin.CONFIG, now=now,
+        looks_back=looks_back,
+    )  # fmt: skip
+    report.created += len(newcomers)
 
 
 def _new_reader(ctx: Context, entry: Any, now: datetime) -> Subscriber:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,11 +27,48 @@ from dispatcher.store.keys import address_hash
 
 async def barred(tx: Transaction, key: bytes, email: str, newsletter_id: int) -> SuppressionReason | None:
     """Why this address may not be enrolled without a new consent of its own; None if it may."""
-    hashed = address_hash(key, email)
-    for suppression in (await suppressions.of(tx, [hashed])).get(hashed, ()):
-        if suppression.scope == SuppressionScope.ADDRESS or suppression.newsletter_id == newsletter_id:
-            return suppression.reason
-    return None
+    return (await barred_among(tx, key, [email], newsletter_id)).get(email)
+
+
+async def barred_among(
+    tx: Transaction, key: bytes, emails: Sequence[str], newsletter_id: int
+) -> dict[str, SuppressionReason]:
+    """Those of these addresses that may not be enrolled without a new consent of their own, and why."""
+    hashes = {email: address_hash(key, email) for email in emails}
+    found = await suppressions.of(tx, list(hashes.values()))
+    return {
+        email: suppression.reason
+        for email, hashed in hashes.items()
+        for suppression in found.get(hashed, ())
+        if suppression.scope == SuppressionScope.ADDRESS or suppression.newsletter_id == newsletter_id
+    }
+
+
+async def enrol_all(
+    tx: Transaction, key: bytes, newcomers: Sequence[tuple[Subscriber, Mapping[int, str]]], newsletter_id: int, *,
+    origin: Origin, now: datetime, looks_back: bool,
+) -> None:  # fmt: skip
+    """Store many new people at once, each with the cadences at which they follow topics, and their schedules."""
+    people = [person for person, _ in newcomers]
+    await subscribers.insert_all(tx, people, [address_hash(key, person.email) for person in people])
+    release = await counter(tx, "release")
+    followed = {
+        person.id or 0: [
+            _begun(person.id or 0, topic_id, str(cadences.parse(text)), origin, now, release, looks_back=looks_back)
+            for topic_id, text in follows.items()
+        ]
+        for person, follows in newcomers
+    }
+    await subscribers.add_subscriptions(tx, [s for mine in followed.values() for s in mine])
+    schedules = [
+        row
+        for person in people
+        for row in agenda.revise(
+            (), _wanted(person, followed[person.id or 0]), subscriber_id=person.id or 0, newsletter_id=newsletter_id,
+            zone=person.timezone, now=now,
+        )
+    ]  # fmt: skip
+    await subscribers.add_schedules(tx, schedules)
 
 
 async def enrol(tx: Transaction, key: bytes, subscriber: Subscriber) -> Subscriber:
@@ -74,13 +111,20 @@ async def follow(
 async def _new(
     tx: Transaction, reader_id: int, topic_id: int, cadence: str, origin: Origin, now: datetime, *, looks_back: bool
 ) -> Subscription:
+    release = await counter(tx, "release")
+    return _begun(reader_id, topic_id, cadence, origin, now, release, looks_back=looks_back)
+
+
+def _begun(
+    reader_id: int, topic_id: int, cadence: str, origin: Origin, now: datetime, release: int, *, looks_back: bool
+) -> Subscription:
     blind = cadence == "instant" or not looks_back
     return Subscription(
         subscriber_id=reader_id,
         topic_id=topic_id,
         cadence=cadence,
         origin=origin,
-        release=await counter(tx, "release") if blind else 0,
+        release=release if blind else 0,
         floor_at=now if blind else None,
         created_at=now,
     )
@@ -133,12 +177,10 @@ async def reschedule(
     assert reader.id is not None
     mine = await _subscriptions(tx, reader) if mine is None else mine
     rows = await _schedules(tx, reader) if rows is None else rows
-    is_active = reader.status == SubscriberStatus.ACTIVE
-    active = [s for s in mine if is_active and s.status == SubscriptionStatus.ACTIVE and s.cadence != "instant"]
-    wanted = {(s.channel, s.cadence) for s in active}
+    wanted = _wanted(reader, mine)
     before = {(r.channel, r.cadence): r.timezone for r in rows if r.next_due_at and r.timezone != reader.timezone}
-    for s in active:
-        if zone := before.get((s.channel, s.cadence)):
+    for s in mine:
+        if s.status == SubscriptionStatus.ACTIVE and (zone := before.get((s.channel, s.cadence))):
             owed = owed_from(following(s, "", 0), now, zone)
             await subscribers.write_subscription(tx, s.id or 0, owed_from_at=owed)
     revised = agenda.revise(
@@ -146,6 +188,13 @@ async def reschedule(
     )
     for row in revised:
         await subscribers.keep_schedule(tx, row)
+
+
+def _wanted(reader: Subscriber, mine: Sequence[Subscription]) -> set[tuple[Channel, str]]:
+    """The channels and cadences that need a schedule; `instant` needs none."""
+    if reader.status != SubscriberStatus.ACTIVE:
+        return set()
+    return {(s.channel, s.cadence) for s in mine if s.status == SubscriptionStatus.ACTIVE and s.cadence != "instant"}
 
 
 async def _subscriptions(tx: Transaction, reader: Subscriber) -> Sequence[Subscription]:

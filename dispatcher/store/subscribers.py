@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from dispatcher.model.audience import Endpoint, Schedule, Subscriber, Subscription
 from dispatcher.model.outbound import Delivery
 from dispatcher.model.values import Channel, SubscriberStatus, SubscriptionStatus
-from dispatcher.store.engine import Transaction, add, among, chunks, many, one, table
+from dispatcher.store.engine import Transaction, add, add_all, among, chunks, many, one, table
 
 SUBSCRIBER, ENDPOINT, SUBSCRIPTION, SCHEDULE = table(Subscriber), table(Endpoint), table(Subscription), table(Schedule)
 
@@ -70,16 +70,27 @@ async def pages(tx: Transaction, *, size: int = 500) -> AsyncIterator[list[Subsc
 
 async def insert(tx: Transaction, subscriber: Subscriber, address_hash: str) -> int:
     """Store a new subscriber with the e-mail endpoint that reaches them."""
-    subscriber_id = await add(tx, subscriber)
-    endpoint = Endpoint(
-        subscriber_id=subscriber_id,
-        channel=Channel.EMAIL,
-        address=subscriber.email,
-        address_hash=address_hash,
-        created_at=subscriber.created_at,
-    )
-    await add(tx, endpoint)
-    return subscriber_id
+    await insert_all(tx, [subscriber], [address_hash])
+    return subscriber.id or 0
+
+
+async def insert_all(tx: Transaction, people: Sequence[Subscriber], address_hashes: Sequence[str]) -> None:
+    """Store new subscribers, each with the e-mail endpoint that reaches them. They get their ids."""
+    ids = await add_all(tx, Subscriber, [person.model_dump(exclude={"id"}) for person in people])
+    for person, subscriber_id in zip(people, ids, strict=True):
+        person.id = subscriber_id
+    rows = [
+        {
+            "subscriber_id": person.id,
+            "channel": Channel.EMAIL,
+            "address": person.email,
+            "address_hash": hashed,
+            "is_active": True,
+            "created_at": person.created_at,
+        }
+        for person, hashed in zip(people, address_hashes, strict=True)
+    ]
+    await add_all(tx, Endpoint, rows)
 
 
 async def write(tx: Transaction, subscriber_id: int, *, was: SubscriberStatus | None = None, **changes: Any) -> bool:
@@ -127,6 +138,11 @@ async def add_subscription(tx: Transaction, subscription: Subscription) -> int:
     return await add(tx, subscription)
 
 
+async def add_subscriptions(tx: Transaction, subscriptions: Sequence[Subscription]) -> None:
+    """Store many new subscriptions."""
+    await add_all(tx, Subscription, [subscription.model_dump(exclude={"id"}) for subscription in subscriptions])
+
+
 async def write_subscription(tx: Transaction, subscription_id: int, **changes: Any) -> None:
     """Change the named columns of a subscription."""
     await tx.execute(sa.update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription_id).values(**changes))
@@ -144,6 +160,11 @@ async def schedules(tx: Transaction, subscriber_ids: Sequence[int]) -> dict[int,
     for schedule in await among(tx, Schedule, SCHEDULE.c.subscriber_id, subscriber_ids):
         found.setdefault(schedule.subscriber_id, []).append(schedule)
     return found
+
+
+async def add_schedules(tx: Transaction, schedules: Sequence[Schedule]) -> None:
+    """Store many new schedules."""
+    await add_all(tx, Schedule, [schedule.model_dump(exclude={"id"}) for schedule in schedules])
 
 
 async def keep_schedule(tx: Transaction, schedule: Schedule) -> None:

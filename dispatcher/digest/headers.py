@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 from dispatcher.digest.addresses import a_labels, addr_spec
 from dispatcher.errors import DispatcherError
@@ -29,6 +30,7 @@ class HeaderError(DispatcherError):
     """A value cannot be put into a header."""
 
 
+@lru_cache(maxsize=256)  # most readers of a digest share its subject
 def text(name: str, value: str) -> str:
     """An unstructured header such as Subject, folded, with its line end. RFC 2047 where it is not plain ASCII."""
     return _folded(name, _words(one_line(value), len(name) + 2))
@@ -59,7 +61,9 @@ def protocol(name: str, value: str) -> str:
 
 
 def date(moment: datetime) -> str:
-    """The Date header of an aware instant, in UTC. RFC 5322 §3.3"""
+    """The Date header of an aware instant, in UTC. ValueError for a naive one. RFC 5322 §3.3"""
+    if moment.tzinfo is None:
+        raise ValueError(f"a naive instant reached a Date header: {moment!r}")
     return f"Date: {format_datetime(moment.astimezone(UTC))}\r\n"
 
 
@@ -80,8 +84,10 @@ _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _PRINTABLE = re.compile(r"[ -~]+")
 _SIMPLE = re.compile(r"[ -~\u00a0-\u024f]*")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
-_Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
+_Q_SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"
+_Q = ["_" if octet == 32 else chr(octet) if octet in _Q_SAFE else f"={octet:02X}" for octet in range(256)]
 _ENCODED_WORD = 75
+_FRAME = len("=?utf-8?q??=")
 _OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
@@ -121,15 +127,16 @@ def _phrase(value: str, used: int) -> list[str]:
 
 def _encoded(value: str, used: int) -> Iterator[str]:
     """Encoded words in UTF-8, base64 or Q, whichever is shorter, cut between characters only. RFC 2047 §2, §5"""
-    is_q = len(_q(value)) <= len(base64.b64encode(value.encode()))
-    room, chunk = min(_ENCODED_WORD, SOFT_LIMIT - used), ""
+    is_q = len(_q(value)) <= len(_b(value))
+    frame = "=?utf-8?q?%s?=" if is_q else "=?utf-8?b?%s?="
+    room, chunk, size = min(_ENCODED_WORD, SOFT_LIMIT - used) - _FRAME, "", 0
     for cluster in _clusters(value):
-        if chunk and len(_word(chunk + cluster, is_q)) > room:
-            yield _word(chunk, is_q)
-            room, chunk = _ENCODED_WORD, ""
-        chunk += cluster
-    if chunk:
-        yield _word(chunk, is_q)
+        added = len(_q(cluster)) if is_q else len(cluster.encode())
+        if chunk and (size + added if is_q else (size + added + 2) // 3 * 4) > room:
+            yield frame % (_q(chunk) if is_q else _b(chunk))
+            room, chunk, size = _ENCODED_WORD - _FRAME, "", 0
+        chunk, size = chunk + cluster, size + added
+    yield frame % (_q(chunk) if is_q else _b(chunk))
 
 
 def _clusters(value: str) -> Iterator[str]:
@@ -144,16 +151,13 @@ def _clusters(value: str) -> Iterator[str]:
         yield cluster
 
 
-def _word(value: str, is_q: bool) -> str:
-    coded = _q(value) if is_q else base64.b64encode(value.encode()).decode()
-    return f"=?utf-8?{'q' if is_q else 'b'}?{coded}?="
+def _b(value: str) -> str:
+    return base64.b64encode(value.encode()).decode()
 
 
 def _q(value: str) -> str:
     """The Q encoding, with only what is allowed everywhere left bare. RFC 2047 §4.2, §5 (3)"""
-    return "".join(
-        chr(octet) if octet in _Q_SAFE else "_" if octet == 32 else f"={octet:02X}" for octet in value.encode()
-    )
+    return "".join(map(_Q.__getitem__, value.encode()))
 
 
 def _angled(display_name: str, address: str) -> str:

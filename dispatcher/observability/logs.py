@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, Literal
 
 import structlog
@@ -31,12 +32,24 @@ def setup(level: str = "info", form: Literal["auto", "console", "json"] = "auto"
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *args: _Writer(),
         cache_logger_on_first_use=False,
     )
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick that finds its step still busy is no news
     for noisy in ("asyncio", "aiosqlite", "aiohttp", "watchfiles", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class _Writer:
+    """Writes to standard error, and never fails: a log that nobody can read must not stop the work it tells about."""
+
+    def msg(self, message: str) -> None:
+        """Write one line."""
+        with suppress(OSError, ValueError):  # the other end of the pipe is gone, or the disk is full
+            sys.stderr.write(message + "\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = exception = log = msg
 
 
 def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -4,7 +4,7 @@
 
 Articles and their matches are saved in one transaction, under a release number that follows commit order. A topic
 that was added meanwhile is noticed inside that transaction, so that no article slips past a new query: what was
-saved before the topic existed is matched backwards, what is saved after it is matched by it.
+saved before the topic existed is matched backwards at the next ingest, what is saved after it is matched by it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class IngestReport:
 
 async def ingest(ctx: Context, now: datetime, *, everything: bool = False) -> IngestReport:
     """Poll the sources that are due (`everything`: all enabled ones), store what is new, match it."""
-    report = IngestReport()
+    report = IngestReport(matches=await backfill(ctx, now))
     async with ctx.store.read() as tx:
         chosen = await (sources.pollable(tx, now) if everything else sources.due(tx, now))
     limit = asyncio.Semaphore(ctx.settings.ingest.concurrency)
@@ -67,7 +67,6 @@ async def ingest(ctx: Context, now: datetime, *, everything: bool = False) -> In
                 await _poll_safely(ctx, source, now, report)
 
     await asyncio.gather(*(poll_one(source) for source in chosen))
-    report.matches += await backfill(ctx, now)
     return report
 
 
@@ -203,17 +202,17 @@ async def _edit(
 ) -> list[Article]:
     """The articles that this source edits: those that it brought. Another source's wording changes nothing."""
     changed = [item for item in items if item[0].content_hash != item[2].content_hash]
+    await articles.resight(tx, [{"sighting_id": s.id, "hashed": fresh.content_hash} for s, _, fresh in changed])
     stored = await articles.by_ids(tx, [sighting.article_id for sighting, _, _ in changed])
-    edited = []
+    edits = []
     for sighting, raw, fresh in changed:
-        await articles.resight(tx, sighting, fresh.content_hash)
         before = stored[sighting.article_id]
         if before.source_id != source.id or before.pruned_at is not None:
             continue
         if raw.published_at is None:  # without a date of its own it was published when we first saw it
             fresh.published_at = before.published_at
-        edited.append(await articles.edit(tx, before, fresh))
-    return edited
+        edits.append((before, fresh))
+    return await articles.edit(tx, edits)
 
 
 async def _match(ctx: Context, tx: Transaction, touched: Sequence[tuple[Article, datetime]]) -> int:

@@ -61,17 +61,25 @@ async def sight(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     await add_new(tx, Sighting, [dict(row) for row in rows])
 
 
-async def resight(tx: Transaction, sighting: Sighting, content_hash: str) -> None:
-    """Note that a source now says something else under the same guid."""
-    await tx.execute(sa.update(SIGHTING).where(SIGHTING.c.id == sighting.id).values(content_hash=content_hash))
+async def resight(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Note that a source now says something else under the same guids: rows of sighting_id and hashed."""
+    if rows:
+        change = sa.update(SIGHTING).where(SIGHTING.c.id == sa.bindparam("sighting_id"))
+        await tx.execute(change.values(content_hash=sa.bindparam("hashed")), [dict(row) for row in rows])
 
 
-async def edit(tx: Transaction, stored: Article, fresh: Article) -> Article:
-    """Write an edit over a stored article: its identity, cluster and first sight stay, its version rises."""
-    changes = {name: getattr(fresh, name) for name in EDITABLE}
-    version = stored.version + 1
-    await tx.execute(sa.update(ARTICLE).where(ARTICLE.c.id == stored.id).values(**changes, version=version))
-    return Article(**{**stored.model_dump(), **changes, "version": version})
+async def edit(tx: Transaction, edits: Sequence[tuple[Article, Article]]) -> list[Article]:
+    """Write edits (stored, fresh) over stored articles: identity, cluster and first sight stay, the version rises."""
+    if not edits:
+        return []
+    edited = [
+        Article(**stored.model_dump() | fresh.model_dump(include=set(EDITABLE)) | {"version": stored.version + 1})
+        for stored, fresh in edits
+    ]
+    change = sa.update(ARTICLE).where(ARTICLE.c.id == sa.bindparam("article_id"))
+    rows = [article.model_dump(include={*EDITABLE, "version"}) | {"article_id": article.id} for article in edited]
+    await tx.execute(change, rows)
+    return edited
 
 
 async def source_names(tx: Transaction, ids: Sequence[int]) -> dict[int, list[str]]:

@@ -27,7 +27,7 @@ from dispatcher.pipeline.declare import declare
 from dispatcher.pipeline.ingest import ingest
 from dispatcher.pipeline.plan import plan
 from dispatcher.schedule import cadence as cadences
-from dispatcher.store import Store, outbox, schema, topics
+from dispatcher.store import outbox, topics
 from dispatcher.store.engine import add_new, table
 from dispatcher.store.keys import address_hash
 
@@ -81,22 +81,16 @@ query = "*"
             encoding="utf-8",
         )
 
-    async def prepare(self) -> None:
-        """Write the configuration and make the database."""
-        self.write()
-        store = Store(load_settings(self.config, {}).database_url)
-        await schema.upgrade(store, clock.now())
-        await store.close()
-
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Context]:
-        """The newsletter seen from this process."""
+        """The newsletter seen from this process, its configuration written and declared."""
+        self.write()
         async with open_context(load_settings(self.config, {})) as ctx:
             await declare(ctx, clock.now())
             yield ctx
 
     def start(self, *arguments: str) -> Process:
-        """Start a command, by default the daemon."""
+        """Start a command, by default the daemon, with the configuration that was written last."""
         process = Process(self.config, *(arguments or ("run",)), log=self.folder / f"log-{len(self.running)}")
         self.running.append(process)
         return process
@@ -107,9 +101,9 @@ query = "*"
             process.kill()
 
 
-def a_site(tmp_path: Path, database_url: str) -> Iterator[Site]:
+def a_site(tmp_path: Path, furnished_url: str) -> Iterator[Site]:
     """A newsletter on a database of each engine. For tests to make a fixture of."""
-    made = Site(tmp_path, database_url)
+    made = Site(tmp_path, furnished_url)
     yield made
     made.end()
 
@@ -231,8 +225,7 @@ async def statuses(site: Site) -> dict[str, int]:
 
 
 async def planned(site: Site, readers: int) -> None:
-    """Make the database and one digest for so many readers, and send nothing."""
-    await site.prepare()
+    """One digest for so many readers in the outbox, and nothing sent."""
     async with site.open() as ctx:
         await publish(ctx, NEWS)
         await crowd(ctx, readers)

@@ -16,7 +16,7 @@ from processes import Site, a_site, address, planned, statuses, until
 from smtp_server import Act, Slow, SmtpServer, always
 
 site = pytest.fixture(a_site, name="site")
-one_engine = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True)
+one_engine = pytest.mark.parametrize("furnished_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True)
 
 ANN = """
 [[subscribers]]
@@ -55,7 +55,7 @@ async def test_a_text_dropped_into_a_folder_is_mailed_within_seconds_even_while_
         site.extra = FOLDER + hanging + "allow_private = true\n" + ANN
         async with SmtpServer() as server:
             site.smtp_port = server.port
-            await site.prepare()
+            site.write()
             daemon = site.start()
             await daemon.says("running")
             await asyncio.sleep(1)
@@ -76,6 +76,7 @@ async def test_a_text_dropped_into_a_folder_is_mailed_within_seconds_even_while_
             assert "The mayor cut the ribbon to the very end." in text(server.messages[1].data)
 
 
+@one_engine
 async def test_sigterm_finishes_what_is_in_flight_and_nothing_is_repeated_at_the_next_start(site: Site) -> None:
     async with SmtpServer(script=always("CONTENT", Slow(0.7))) as server:
         site.smtp_port, site.connections = server.port, 4
@@ -119,7 +120,7 @@ async def test_sighup_brings_new_readers_pauses_those_removed_and_refuses_a_brok
     folder.mkdir()
     async with SmtpServer() as server:
         site.smtp_port, site.extra = server.port, FOLDER + ANN
-        await site.prepare()
+        site.write()
         daemon = site.start()
         await daemon.says("running")
 
@@ -145,5 +146,3 @@ async def test_sighup_brings_new_readers_pauses_those_removed_and_refuses_a_brok
         assert re.search(rf"a daemon \(pid {daemon.pid} on .*\) is using this database", once.words())
         daemon.signal(signal.SIGTERM)
         assert await daemon.ended() == 0, daemon.words()
-        once = site.start("run", "--once")
-        assert await once.ended() == 0, once.words()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from builders import settings, subscriber, subjects, topic, world
+from builders import settings, subjects, subscriber, topic, world
 from mailing import address, locked
 from structlog.testing import capture_logs
 
@@ -57,11 +57,9 @@ async def eventually(is_true: Callable[[], bool], within: float = 15) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_poisoned_row_is_named_and_set_aside_and_the_others_get_theirs(
-    tmp_path: Path, furnished_url: str
-) -> None:
+async def test_a_poisoned_row_is_named_and_set_aside_and_the_others_get_theirs(tmp_path: Path, furnished: Any) -> None:
     transport = MemoryTransport()
-    async with running(tmp_path, furnished_url, transport) as ctx:
+    async with running(tmp_path, furnished("sqlite", tmp_path), transport) as ctx:
         async with ctx.store.write() as tx:
             ben = await subscribers.by_email(tx, address("ben"))
             assert ben is not None
@@ -78,7 +76,7 @@ async def test_a_poisoned_row_is_named_and_set_aside_and_the_others_get_theirs(
 
 
 async def test_a_step_that_crashes_is_logged_and_tried_again(
-    tmp_path: Path, furnished_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, furnished: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def crash(ctx: Context, now: Any) -> Any:
         crashes.append(now)
@@ -90,7 +88,7 @@ async def test_a_step_that_crashes_is_logged_and_tried_again(
     plan, transport = daemon.plan, MemoryTransport()
     monkeypatch.setattr(daemon, "plan", crash)
     with capture_logs() as logs:
-        async with running(tmp_path, furnished_url, transport):
+        async with running(tmp_path, furnished("sqlite", tmp_path), transport):
             write(tmp_path, "Badgers")
             await eventually(lambda: len(transport.messages) == 3)
     failed = [said for said in logs if said["event"] == "step failed"]

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from builders import settings, subscriber, topic
 
-from dispatcher.config import load
 from dispatcher.delivery.memory import MemoryTransport
 from dispatcher.model.audience import Schedule, Subscriber, Subscription
 from dispatcher.model.content import Source, Topic
@@ -25,9 +24,9 @@ from dispatcher.model.values import (
     SuppressionReason,
 )
 from dispatcher.pipeline import enrolment
-from dispatcher.pipeline.context import Context, open_context
+from dispatcher.pipeline.context import Context, load_settings, open_context
 from dispatcher.pipeline.declare import DeclareReport, declare
-from dispatcher.store import Store, sources, subscribers, suppressions, topics
+from dispatcher.store import Store, Transaction, sources, subscribers, suppressions, topics
 from dispatcher.store.keys import address_hash
 
 NOW = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
@@ -54,32 +53,40 @@ class Office:
         async with self.open(now, subscribers=list(readers), **sections) as ctx:
             return await declare(ctx, now, pause_missing=pause_missing, yes=yes)
 
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Transaction]:
+        """A look at the rows."""
+        store = Store(settings(self.folder, self.url).database_url)
+        async with store.read() as tx:
+            yield tx
+        await store.close()
+
     async def reader(self, email: str = ANN) -> Subscriber:
-        async with self.open() as ctx, ctx.store.read() as tx:
+        async with self.look() as tx:
             found = await subscribers.by_email(tx, email)
         assert found is not None
         return found
 
     async def follows(self, email: str = ANN) -> dict[str, Subscription]:
         reader = await self.reader(email)
-        async with self.open() as ctx, ctx.store.read() as tx:
+        async with self.look() as tx:
             mine = (await subscribers.subscriptions(tx, [reader.id or 0])).get(reader.id or 0, [])
             known = await topics.by_ids(tx, [s.topic_id for s in mine])
         return {known[s.topic_id].slug: s for s in mine}
 
     async def schedules(self, email: str = ANN) -> dict[str, Schedule]:
         reader = await self.reader(email)
-        async with self.open() as ctx, ctx.store.read() as tx:
+        async with self.look() as tx:
             return {s.cadence: s for s in (await subscribers.schedules(tx, [reader.id or 0])).get(reader.id or 0, [])}
 
     async def topic(self, slug: str) -> Topic:
-        async with self.open() as ctx, ctx.store.read() as tx:
+        async with self.look() as tx:
             found = await topics.by_slug(tx, slug)
         assert found is not None
         return found
 
     async def source(self, name: str) -> Source:
-        async with self.open() as ctx, ctx.store.read() as tx:
+        async with self.look() as tx:
             found = await sources.by_name(tx, name)
         assert found is not None
         return found
@@ -131,18 +138,17 @@ async def test_included_files_are_declared_like_the_main_one(small_office: Offic
     (folder / "dispatcher.toml").write_text('include = ["topics.toml", "people.toml"]\n')
     (folder / "topics.toml").write_text('[[topics]]\nslug = "wind"\nquery = "wind OR windmill"\n')
     (folder / "people.toml").write_text(f'[[subscribers]]\nemail = "{ANN}"\ntopics = ["wind"]\n')
-    chosen = load(folder / "dispatcher.toml", env={})
+    chosen = load_settings(folder / "dispatcher.toml", env={})
     async with open_context(chosen, now=NOW, transport=MemoryTransport()) as ctx:
         await declare(ctx, NOW, pause_missing=True)
     assert set(await small_office.follows()) == {"wind"}
 
 
 async def test_a_changed_query_changes_the_topic_in_place_and_shares_queries_by_meaning(office: Office) -> None:
-    await office.declare(subscriber(ANN, "wind"))
+    ann, sea = subscriber(ANN, "wind"), topic("sea", "sea")
+    await office.declare(ann)
     before = await office.topic("wind")
-    report = await office.declare(
-        subscriber(ANN, "wind"), topics=[topic("wind", "wind  AND mill"), topic("sea", "sea")]
-    )
+    report = await office.declare(ann, topics=[topic("wind", "wind  AND mill"), sea])
     after = await office.topic("wind")
     assert (report.updated, after.id) == (1, before.id)
     assert after.query_id != before.query_id

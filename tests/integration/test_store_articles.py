@@ -84,7 +84,8 @@ async def test_an_edit_keeps_identity_and_first_sight_and_raises_the_version(sto
         gazette, _ = await two_sources(tx, now)
         (before,) = await bring(tx, gazette, now, "a", is_backlog=True)
         fresh = article(now + HOUR, title="Better", content_hash="2", tags=["x"], source_id=999, is_backlog=False)
-        returned = await articles.edit(tx, before, fresh)
+        (returned,) = await articles.edit(tx, [(before, fresh)])
+        assert await articles.edit(tx, []) == []
         stored = await articles.get(tx, before.id or 0)
     assert stored is not None
     assert returned.model_dump() == stored.model_dump()

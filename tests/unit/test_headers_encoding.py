@@ -146,6 +146,11 @@ def test_f3_date_has_a_numeric_zone_and_is_the_same_instant_whatever_zone_it_cam
     assert headers.date(moment) == headers.date(moment.astimezone(UTC)) == "Date: Sun, 01 Mar 2026 04:30:00 +0000\r\n"
 
 
+def test_f3_a_naive_date_is_refused_because_nobody_knows_where_it_is_from() -> None:
+    with pytest.raises(ValueError, match="naive"):
+        headers.date(datetime(2026, 11, 22))  # noqa: DTZ001
+
+
 def test_f4_a_message_id_is_stable_tells_nothing_and_differs_by_delivery_and_secret() -> None:
     one = headers.message_id("lantern:ada@example.org:2026-11-22", b"secret", "bücher.example")
     assert one == headers.message_id("lantern:ada@example.org:2026-11-22", b"secret", "bücher.example")

@@ -56,8 +56,11 @@ def content(*sections: tuple[str, list[Story]], **changes: object) -> DigestCont
     return replace(made, **changes)
 
 
-def filled(rendered: Rendered, personal: Personal = ADA, links: Links = Links(), locale: str = "en") -> tuple[str, ...]:  # noqa: B008
-    known = names(personal, Letterhead.of(NEWSLETTER), links)
+def filled(
+    rendered: Rendered, personal: Personal = ADA, links: Links | None = None, locale: str = "en"
+) -> tuple[str, str, str]:
+    """Subject, text and HTML as one reader gets them."""
+    known = names(personal, Letterhead.of(NEWSLETTER), links or Links())
 
     def whole(pieces: Pieces, html: bool) -> str:
         return "".join(fill(p, known, html=html) if isinstance(p, Slot) else p for p in pieces)
@@ -120,7 +123,9 @@ class TestPersonalBlocks:
         assert "<title>Ada</title>" in html
 
     def test_a_block_in_a_loop_stands_once_for_each_round(self, render: Render) -> None:
-        rendered = render("{% for s in stories %}{{ s.title }} {% personal %}{{ subscriber.name }}{% endpersonal %};{% endfor %}")
+        rendered = render(
+            "{% for s in stories %}{{ s.title }} {% personal %}{{ subscriber.name }}{% endpersonal %};{% endfor %}"
+        )
         assert filled(rendered)[1] == "Story number 1 Ada;Story number 2 Ada;\n"
 
     def test_comments_raw_blocks_and_strings_hide_the_tag(self, render: Render) -> None:
@@ -128,7 +133,10 @@ class TestPersonalBlocks:
         assert filled(render(source))[1] == "{% personal %}{% personal %}\n"
 
     def test_blanks_are_trimmed_as_around_any_other_tag(self, render: Render) -> None:
-        source = "a\n  {% personal %}\n  {% if topics %}\nb  \n  {% endif %}\n{% endpersonal %}\nc {%- personal -%}\n d {% endpersonal %}."
+        source = (
+            "a\n  {% personal %}\n  {% if topics %}\nb  \n  {% endif %}\n{% endpersonal %}\n"
+            "c {%- personal -%}\n d {% endpersonal %}."
+        )
         assert filled(render(source))[1] == "a\nb  \ncd .\n"
 
     def test_quotes_backslashes_and_every_script_survive_in_a_block(self, render: Render) -> None:
@@ -228,7 +236,12 @@ class TestOurDigest:
         links = set(re.findall(r'href="(https://[^"]+)"', html))
         assert links == {f"https://lantern.example/{n}" for n in ("", 1, 2, 3)}
         assert all(link in text for link in links)
-        for words in ("Energy\n------", "Story number 2\nLantern desk · ", "standfirst of story 3", "and 2 more stories"):
+        for words in (
+            "Energy\n------",
+            "Story number 2\nLantern desk · ",
+            "standfirst of story 3",
+            "and 2 more stories",
+        ):
             assert words in text
         assert all(len(line) <= 72 for line in text.splitlines())
 
@@ -246,7 +259,9 @@ class TestOurDigest:
         assert re.search(r'<h2 class="headline lead" style="[^"]*font-size: 28px', html)
 
     def test_the_html_is_well_formed(self, ours: Templates) -> None:
-        rendered = ours.render(content(("A & <b>", [story(1), story(2, also_in=("X",))]), ("B", [story(3)])), NEWSLETTER)
+        rendered = ours.render(
+            content(("A & <b>", [story(1), story(2, also_in=("X",))]), ("B", [story(3)])), NEWSLETTER
+        )
         check = Balance()
         check.feed(filled(rendered)[2])
         assert check.open == []
@@ -394,7 +409,9 @@ def _words_in_use() -> set[str]:
 
 class TestSize:
     def test_f9_a_digest_that_is_too_large_keeps_its_footer_and_counts_what_it_left_out(self, ours: Templates) -> None:
-        made = content(*((f"T{n}", [story(n * 100 + m, summary="words " * 300) for m in range(20)]) for n in range(5)), more=7)
+        made = content(
+            *((f"T{n}", [story(n * 100 + m, summary="words " * 300) for m in range(20)]) for n in range(5)), more=7
+        )
         rendered = fit(made, NEWSLETTER, ours)
         _, text, html = filled(rendered)
         assert 60_000 < len(html.encode()) <= HTML_LIMIT

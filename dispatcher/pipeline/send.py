@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dispatcher.digest import compose
+from dispatcher.digest.addresses import AddressError
 from dispatcher.digest.render import fit
 from dispatcher.digest.wire import Envelope, Wire, assemble
 from dispatcher.digest.wire import compile as compile_wire
@@ -265,12 +266,16 @@ async def _is_wanted(ctx: Context, delivery: Delivery, now: datetime, report: Se
 
 async def _attempt(ctx: Context, delivery: Delivery, wire: Wire | Exception | None) -> Outcome:
     """One try. A message that cannot be made fails by itself and takes no other with it."""
-    if wire is None or isinstance(wire, DispatcherError):
-        return Outcome(OutcomeKind.REJECTED, text=str(wire or "its digest is gone"), blame=Blame.MESSAGE)
-    if isinstance(wire, Exception):
-        return Outcome(OutcomeKind.DEFERRED, text=_words(wire), blame=Blame.MESSAGE)
+    if wire is None:
+        return Outcome(OutcomeKind.REJECTED, text="its digest is gone", blame=Blame.MESSAGE)
+    if isinstance(wire, Exception):  # a broken template can be mended before the mail is too late
+        text = str(wire) if isinstance(wire, DispatcherError) else _words(wire)
+        return Outcome(OutcomeKind.DEFERRED, text=text, blame=Blame.MESSAGE)
     try:
         message = assemble(wire, envelope_of(delivery))
+    except AddressError as error:
+        blame = Blame.ADDRESS if error.enhanced.startswith("5.1.") else Blame.MESSAGE
+        return Outcome(OutcomeKind.REJECTED, enhanced=error.enhanced, text=str(error), blame=blame)
     except DispatcherError as error:
         return Outcome(OutcomeKind.REJECTED, text=str(error), blame=Blame.MESSAGE)
     return await ctx.transport.send(ctx.settings.mail.sender_address, delivery.recipient, message)

@@ -6,7 +6,6 @@ The yardstick is `re.findall(r"\\w+", text.casefold())` over one 850-word articl
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import random
 import re
@@ -22,12 +21,13 @@ from benchmarks.report import Figure, report
 from dispatcher.config.settings import Settings, SourceEntry, TopicEntry
 from dispatcher.delivery.memory import MemoryTransport
 from dispatcher.observability import logs
-from dispatcher.pipeline.admission import import_csv
 from dispatcher.pipeline.context import open_context
 from dispatcher.pipeline.declare import declare
 from dispatcher.pipeline.ingest import ingest
 from dispatcher.pipeline.plan import plan
+from dispatcher.pipeline.roster import take_in
 from dispatcher.pipeline.send import send
+from dispatcher.pipeline.sheet import Row
 
 QUICK = bool(os.environ.get("QUICK"))
 READERS = 500 if QUICK else 5_000
@@ -62,10 +62,18 @@ async def _measure() -> list[Figure]:
         )
         async with open_context(settings, now=NOW, transport=MemoryTransport()) as ctx:
             await declare(ctx, NOW)
-            people = io.StringIO("email,timezone,topics\n" + "".join(
-                f"r{n}@reader.example,Europe/London,t{n % 20};t{(n + 1) % 20}\n" for n in range(READERS)
-            ))  # fmt: skip
-            imported = await _cpu(import_csv(ctx, people, NOW))
+            people = [
+                Row(
+                    n + 2,
+                    {
+                        "email": f"r{n}@reader.example",
+                        "timezone": "Europe/London",
+                        "topics": f"t{n % 20}, t{(n + 1) % 20}",
+                    },
+                )
+                for n in range(READERS)
+            ]
+            imported = await _cpu(take_in(ctx, people, NOW, on_bad=lambda line, reason: print(line, reason)))
             ingested = await _cpu(ingest(ctx, NOW, everything=True))
             planned = await _cpu(plan(ctx, NOW + timedelta(minutes=31)))
             sent = await _cpu(send(ctx, NOW + timedelta(minutes=31)))

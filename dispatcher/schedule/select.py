@@ -199,14 +199,17 @@ def _pick(admitted: Iterable[tuple[Following, Candidate]], had: set[int]) -> lis
     for following, candidate in admitted:
         if candidate.cluster_id not in had:
             clusters.setdefault(candidate.cluster_id, []).append((following, candidate))
-    picks = []
-    for found in clusters.values():
-        best = min((candidate for _, candidate in found), key=lambda c: (c.published_at, c.article_id))
-        labels = list(dict.fromkeys(f.label for f, c in found if c.article_id == best.article_id))
-        score = max(c.score for _, c in found if c.article_id == best.article_id)
-        picks.append(Pick(replace(best, score=score), labels[0], tuple(labels[1:])))
     had.update(clusters)
-    return picks
+    return [_best(found) for found in clusters.values()]
+
+
+def _best(found: Sequence[tuple[Following, Candidate]]) -> Pick:
+    if len(found) == 1:
+        return Pick(found[0][1], found[0][0].label)
+    best = min((candidate for _, candidate in found), key=lambda c: (c.published_at, c.article_id))
+    labels = list(dict.fromkeys(f.label for f, c in found if c.article_id == best.article_id))
+    score = max(c.score for _, c in found if c.article_id == best.article_id)
+    return Pick(replace(best, score=score), labels[0], tuple(labels[1:]))
 
 
 def _order(picks: Iterable[Pick], policy: Policy) -> list[Pick]:

@@ -13,7 +13,7 @@ from dispatcher import clock
 from dispatcher.delivery.connection import Connection
 from dispatcher.delivery.envelope import Envelope, prepare
 from dispatcher.delivery.relay import Relay, Security
-from dispatcher.model.values import Outcome
+from dispatcher.model.values import Outcome, OutcomeKind
 
 __all__ = ["Relay", "Security", "SmtpTransport"]
 
@@ -42,7 +42,7 @@ class SmtpTransport:
 
     @property
     def failing_since(self) -> datetime | None:
-        """Since when no connection could be opened; None once one could."""
+        """Since when no connection could be opened; None once one could, or a message was accepted on another."""
         return self._failing_since
 
     async def send(self, envelope_from: str, recipient: str, message: bytes) -> Outcome:
@@ -75,6 +75,8 @@ class SmtpTransport:
             outcome = await connection.send(envelope)
             if not connection.went_stale:
                 self._keep(connection)
+                if outcome.kind is OutcomeKind.ACCEPTED:
+                    self._failing_since = None  # a relay may refuse more connections than it likes, and still work
                 return outcome
 
     async def _ready_connection(self) -> Connection | Outcome:

@@ -22,7 +22,7 @@ from dispatcher.digest.addresses import AddressError
 from dispatcher.digest.render import fit
 from dispatcher.digest.wire import Envelope, Wire, assemble
 from dispatcher.digest.wire import compile as compile_wire
-from dispatcher.errors import DispatcherError, StoreError
+from dispatcher.errors import DispatcherError, StoreError, TemplateError
 from dispatcher.model.outbound import Delivery, Digest, Personal
 from dispatcher.model.values import Blame, DeliveryStatus, Outcome, OutcomeKind
 from dispatcher.observability.logs import logger
@@ -268,9 +268,12 @@ async def _attempt(ctx: Context, delivery: Delivery, wire: Wire | Exception | No
     """One try. A message that cannot be made fails by itself and takes no other with it."""
     if wire is None:
         return Outcome(OutcomeKind.REJECTED, text="its digest is gone", blame=Blame.MESSAGE)
-    if isinstance(wire, Exception):  # a broken template can be mended before the mail is too late
-        text = str(wire) if isinstance(wire, DispatcherError) else _words(wire)
-        return Outcome(OutcomeKind.DEFERRED, text=text, blame=Blame.MESSAGE)
+    if isinstance(wire, TemplateError):  # it can be mended before the mail is too late
+        return Outcome(OutcomeKind.DEFERRED, text=str(wire), blame=Blame.MESSAGE)
+    if isinstance(wire, DispatcherError):
+        return Outcome(OutcomeKind.REJECTED, text=str(wire), blame=Blame.MESSAGE)
+    if isinstance(wire, Exception):
+        return Outcome(OutcomeKind.DEFERRED, text=_words(wire), blame=Blame.MESSAGE)
     try:
         message = assemble(wire, envelope_of(delivery))
     except AddressError as error:
@@ -331,4 +334,6 @@ async def render_digest(ctx: Context, digest: Digest) -> Wire:
     async with ctx.store.read() as tx:
         found, names = await articles.by_ids(tx, ids), await articles.source_names(tx, ids)
     content = compose.content(digest, found, names, summary_length=ctx.settings.digest.summary_length)
+    if not content.stories:
+        raise DispatcherError("every article of this digest is gone")
     return compile_wire(fit(content, ctx.newsletter, ctx.templates), ctx.newsletter, content)

@@ -26,6 +26,12 @@ class SettleReport:
     suppressed: int = 0
     unsubscribed: int = 0
 
+    def add(self, done: SettleReport) -> None:
+        """Count what one event led to."""
+        self.events += done.events
+        self.suppressed += done.suppressed
+        self.unsubscribed += done.unsubscribed
+
 
 async def settle(ctx: Context, now: datetime) -> SettleReport:
     """Apply what came back since the last time. An event that cannot be applied is logged and set aside, once."""
@@ -38,7 +44,8 @@ async def settle(ctx: Context, now: datetime) -> SettleReport:
         for event in waiting:
             try:
                 async with ctx.store.write() as tx:
-                    await _apply(ctx, tx, event, now, report)
+                    done = await _apply(ctx, tx, event, now)
+                report.add(done)
             except StoreError:
                 raise  # it is the database that refuses, not the event: again at the next tick
             except Exception:
@@ -48,21 +55,23 @@ async def settle(ctx: Context, now: datetime) -> SettleReport:
     return report
 
 
-async def _apply(ctx: Context, tx: Transaction, event: Event, now: datetime, report: SettleReport) -> None:
+async def _apply(ctx: Context, tx: Transaction, event: Event, now: datetime) -> SettleReport:
+    done = SettleReport()
     if not await events.mark_applied(tx, event.id or 0, now):
-        return
-    report.events += 1
+        return done
+    done.events = 1
     reader = (await subscribers.by_ids(tx, [event.subscriber_id or 0])).get(event.subscriber_id or 0)
     if reader is None or not reader.email:
-        return
+        return done
     action = decide(event.type, soft_bounces=reader.soft_bounces + 1)
     if action is Action.UNSUBSCRIBE:
         await enrolment.leave(tx, ctx.address_key, reader, ctx.newsletter.id or 0, now)
-        report.unsubscribed += 1
+        done.unsubscribed = 1
     elif action is Action.STRIKE:
         await subscribers.strike(tx, reader.id or 0)
     else:
         reason = SuppressionReason.COMPLAINED if action is Action.SUPPRESS_COMPLAINT else SuppressionReason.BOUNCED
         hashed = address_hash(ctx.address_key, reader.email)
-        report.suppressed += await suppressions.add(tx, hashed, reason, now, address=reader.email)
+        done.suppressed = int(await suppressions.add(tx, hashed, reason, now, address=reader.email))
         await outbox.suppress(tx, now, subscriber_id=reader.id)
+    return done

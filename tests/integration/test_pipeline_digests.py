@@ -321,7 +321,7 @@ async def test_the_cap_says_how_many_more_there_are(desk: Desk) -> None:
     assert "7" in text
 
 
-async def test_a_million_excuses_no_second_digest_after_falling_back_to_winter_time(desk: Desk) -> None:
+async def test_the_hour_that_comes_twice_in_autumn_brings_one_digest(desk: Desk) -> None:
     night = reader(cadence="daily at 01:30")
     autumn = datetime(2026, 10, 25, tzinfo=UTC)  # London: 01:30 comes twice
     desk.entries.clear()

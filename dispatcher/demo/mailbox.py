@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.message import EmailMessage
 from functools import partial
 from html import unescape
 from itertools import count
 from typing import Any
 
+from dispatcher import clock
 from dispatcher.demo.serving import HOST
 from dispatcher.errors import DispatcherError
 
@@ -102,7 +103,7 @@ class Mailbox:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         """Keep a message, once for each of its recipients."""
         for recipient in envelope.rcpt_tos:
-            self.keep(envelope.content, recipient, datetime.now(UTC))
+            self.keep(envelope.content, recipient, clock.now())
         return "250 2.0.0 kept"
 
     @asynccontextmanager

@@ -131,13 +131,3 @@ async def test_a_database_that_refuses_loses_no_event(ctx: Context, monkeypatch:
     async with ctx.store.read() as tx:
         assert [event.applied_at for event in await many(tx, Event)] == [None]
     assert (await settle(ctx, NOW)).events == 1
-
-
-def test_what_each_event_means() -> None:
-    assert {kind: decide(kind, soft_bounces=1) for kind in EventType} == {
-        EventType.HARD_BOUNCE: Action.SUPPRESS_BOUNCE,
-        EventType.SOFT_BOUNCE: Action.STRIKE,
-        EventType.COMPLAINT: Action.SUPPRESS_COMPLAINT,
-        EventType.UNSUBSCRIBE: Action.UNSUBSCRIBE,
-    }
-    assert decide(EventType.SOFT_BOUNCE, soft_bounces=STRIKES) is Action.SUPPRESS_BOUNCE

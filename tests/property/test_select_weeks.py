@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.model.audience import Schedule
@@ -219,7 +219,6 @@ def some_cadences(random: Random, cadences: Sequence[str] = CADENCES) -> list[st
 seeds = st.integers(0, 2**32)
 
 
-@settings(max_examples=2 * settings.default.max_examples)
 @given(seed=seeds)
 def test_a_reader_who_changes_their_one_cadence_gets_no_story_twice_and_no_digest_too_soon(seed: int) -> None:
     random = Random(seed)
@@ -231,7 +230,6 @@ def test_a_reader_who_changes_their_one_cadence_gets_no_story_twice_and_no_diges
     check_distances(life)
 
 
-@settings(max_examples=2 * settings.default.max_examples)
 @given(seed=seeds)
 def test_a_reader_of_several_cadences_gets_no_story_twice_and_no_back_catalogue(seed: int) -> None:
     random = Random(seed)
@@ -241,7 +239,6 @@ def test_a_reader_of_several_cadences_gets_no_story_twice_and_no_back_catalogue(
     check_no_back_catalogue(life)
 
 
-@settings(max_examples=2 * settings.default.max_examples)
 @given(seed=seeds)
 def test_nothing_is_lost_over_changes_and_short_sleeps(seed: int) -> None:
     random = Random(seed)
@@ -252,7 +249,6 @@ def test_nothing_is_lost_over_changes_and_short_sleeps(seed: int) -> None:
     check_once_per_story(life)
 
 
-@settings(max_examples=2 * settings.default.max_examples)
 @given(seed=seeds)
 def test_nothing_is_lost_by_the_shortest_cadences_while_the_machine_is_awake(seed: int) -> None:
     random = Random(seed)
@@ -262,7 +258,6 @@ def test_nothing_is_lost_by_the_shortest_cadences_while_the_machine_is_awake(see
     check_once_per_story(life)
 
 
-@settings(max_examples=2 * settings.default.max_examples)
 @given(seed=seeds)
 def test_a_slot_slept_over_folds_into_the_next(seed: int) -> None:
     random = Random(seed)

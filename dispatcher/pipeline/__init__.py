@@ -12,12 +12,12 @@ A step is one async function `step(ctx, now) -> Report`: load → decide → act
 idempotent, resumable and safe in N copies. One step = one function = one CLI command = one tick of the daemon.
 
     context     what every step is given: settings, database, the doors to the outside
-    declare     config → rows: what the operator wrote becomes sources, topics and readers
+    declare     config → rows: what the operator wrote becomes sources, topics and readers (`readership`)
     enrolment   people: follow, change, pause, leave; keeps their schedules true
     admission   people whom the operator brings by command; `entries` checks them as config would
     roster      many of them at once, in and out; `sheet` is the CSV
-    ingest      due sources → articles with their matches
-    plan        due readers → digests and deliveries
+    ingest      due sources → articles with their matches (`matching`)
+    plan        due readers → digests and deliveries; `batch` loads what that needs
     preview     what one reader would get, without sending it
     send        claimed deliveries → the wire → outcomes (`ledger` commits them)
     settle      events that came back → strikes, suppressions, departures

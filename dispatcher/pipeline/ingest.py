@@ -2,15 +2,13 @@
 
     due ▷ claim ▷ read (no transaction) ▷ clean ▷ [ identify · save · match · number ]
 
-Articles and their matches are saved in one transaction, under a release number that follows commit order. A topic
-that was added meanwhile is noticed inside that transaction, so that no article slips past a new query: what was
-saved before the topic existed is matched backwards at the next ingest, what is saved after it is matched by it.
+Articles and their matches are saved in one transaction, under a release number that follows commit order.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,13 +20,12 @@ from dispatcher.model.content import Article, Sighting, Source
 from dispatcher.model.raw import RawArticle
 from dispatcher.observability.logs import logger
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.matching import backfill, match
 from dispatcher.pipeline.quarantine import apart
 from dispatcher.sources.polling import next_poll
 from dispatcher.sources.read import Reading, read
-from dispatcher.store import Transaction, articles, sources, topics
+from dispatcher.store import Transaction, articles, sources
 from dispatcher.store.engine import in_turn
-from dispatcher.text.document import Document, analyse
-from dispatcher.topics.index import Hit, Index
 
 log = logger("ingest")
 
@@ -174,7 +171,7 @@ async def _keep(
     await articles.sight(tx, [_sighting(source_id, raw, fresh, twin or fresh, now) for raw, fresh, twin in found])
     shared = [(twin, twin.seen_at) for _, _, twin in found if twin is not None and twin.pruned_at is None]
     touched = [(article, now) for article in [*new, *edited]] + shared
-    return IngestReport(new=len(new), updated=len(edited), matches=await _match(ctx, tx, touched))
+    return IngestReport(new=len(new), updated=len(edited), matches=await match(ctx, tx, touched))
 
 
 def _first_seen(source: Source, raw: RawArticle, fresh: Article, now: datetime) -> Article:
@@ -213,87 +210,3 @@ async def _edit(
             fresh.published_at = before.published_at
         edits.append((before, fresh))
     return await articles.edit(tx, edits)
-
-
-async def _match(ctx: Context, tx: Transaction, touched: Sequence[tuple[Article, datetime]]) -> int:
-    """Bring articles' matches up to date; returns how many are new. What no longer matches is forgotten."""
-    if not touched:
-        return 0
-    await sync_index(ctx, tx)
-    ids = [article.id or 0 for article, _ in touched]
-    names, matched = await articles.source_names(tx, ids), await articles.queries_of(tx, ids)
-    rows: list[dict[str, Any]] = []
-    for article, seen_at in touched:
-        article_id = article.id or 0
-        hits = ctx.index.match(_document(article, names[article_id]))
-        rows += _new_matches(article_id, hits, matched[article_id], seen_at)
-        if gone := (matched[article_id] & ctx.queries.keys()) - {hit.query_id for hit in hits}:
-            await articles.drop_matches(tx, article_id, sorted(gone))
-    return await articles.add_matches(tx, rows)
-
-
-def _new_matches(
-    article_id: int, hits: Iterable[Hit], before: Container[int], seen_at: datetime
-) -> list[dict[str, Any]]:
-    return [
-        {"article_id": article_id, "query_id": hit.query_id, "score": hit.score, "seen_at": seen_at}
-        for hit in hits
-        if hit.query_id not in before
-    ]
-
-
-def _document(article: Article, sources: Sequence[str]) -> Document:
-    return analyse(
-        title=article.title,
-        summary=article.summary,
-        body=article.body_text,
-        tags=article.tags,
-        authors=article.authors,
-        sources=sources,
-        language=article.language,
-    )
-
-
-async def sync_index(ctx: Context, tx: Transaction) -> None:
-    """Make the index in memory say what the database's live queries are, if any process has changed them."""
-    version = await topics.version(tx, hold=True)
-    if version == ctx.index_version:
-        return
-    live = await topics.live_queries(tx)
-    for query_id in ctx.queries.keys() - live.keys():
-        ctx.index.remove(query_id)
-    for query_id in live.keys() - ctx.queries.keys():
-        ctx.index.add(query_id, *live[query_id])
-        if query_id in ctx.index.broken:
-            log.error("a stored query cannot be used", query_id=query_id, reason=ctx.index.broken[query_id])
-    ctx.queries, ctx.index_version = live, version
-
-
-async def backfill(ctx: Context, now: datetime) -> int:
-    """Match new queries backwards over the last days, so that a new topic's first digest is not empty."""
-    async with ctx.store.read() as tx:
-        fresh = await topics.unmatched_backwards(tx)
-    if not fresh:
-        return 0
-    index = Index()
-    for query in fresh:
-        index.add(query.id or 0, query.text, query.language)
-    found, last = 0, 0
-    while True:
-        async with ctx.store.write() as tx:
-            page = await articles.since(tx, now - ctx.settings.ingest.backfill, after_id=last, limit=BATCH)
-            found += await _match_backwards(tx, index, page)
-            if not page:
-                await topics.mark_backfilled(tx, [query.id or 0 for query in fresh], now)
-                return found
-        last = page[-1].id or 0
-
-
-async def _match_backwards(tx: Transaction, index: Index, page: Sequence[Article]) -> int:
-    ids = [article.id or 0 for article in page]
-    names, matched = await articles.source_names(tx, ids), await articles.queries_of(tx, ids)
-    rows: list[dict[str, Any]] = []
-    for article in page:
-        hits = index.match(_document(article, names[article.id or 0]))
-        rows += _new_matches(article.id or 0, hits, matched[article.id or 0], article.seen_at)
-    return await articles.add_matches(tx, rows)

@@ -15,8 +15,9 @@ from dispatcher.model.content import Story
 from dispatcher.model.outbound import Delivery, Digest, DigestContent, Section
 from dispatcher.model.values import DeliveryKind, SubscriberStatus
 from dispatcher.pipeline.admission import person, suppressed
+from dispatcher.pipeline.batch import load
 from dispatcher.pipeline.context import Context, default_newsletter, open_templates
-from dispatcher.pipeline.plan import delivery_row, digest_row, load, policy
+from dispatcher.pipeline.plan import delivery_row, digest_row, policy
 from dispatcher.pipeline.send import envelope_of, render_digest
 from dispatcher.schedule.select import decide
 from dispatcher.store import subscribers

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from builders import settings, subscriber, topic
 
 from dispatcher.delivery.memory import MemoryTransport
@@ -23,6 +24,7 @@ from dispatcher.model.values import (
     SubscriptionStatus,
     SuppressionReason,
 )
+from dispatcher.observability import logs
 from dispatcher.pipeline import enrolment
 from dispatcher.pipeline.context import Context, load_settings, open_context
 from dispatcher.pipeline.declare import DeclareReport, declare
@@ -420,3 +422,18 @@ async def test_reading_only_is_enough_where_nothing_is_declared(small_office: Of
     async with small_office.open(topics=[]) as ctx:
         assert isinstance(ctx.store, Store)
         assert (await declare(ctx, NOW)).created == 0
+
+
+async def test_a_reader_whose_rows_cannot_be_read_is_left_as_they_are_and_the_others_are_declared(
+    small_office: Office,
+) -> None:
+    logs.setup("info", "json")
+    await small_office.declare(subscriber(ANN, "wind"), subscriber(BEN, "wind"))
+    ann = (await small_office.follows())["wind"]
+    async with small_office.open() as ctx, ctx.store.write() as tx:
+        await subscribers.write_subscription(tx, ann.id or 0, cadence="whenever", chosen=["cadence"])
+    others = subscriber(BEN, "wind", "sea"), subscriber("cid@reader.example")
+    report = await small_office.declare(subscriber(ANN, "wind"), *others)
+    assert (report.created, report.updated) == (1, 1)
+    assert set(await small_office.follows(BEN)) == {"wind", "sea"}
+    structlog.reset_defaults()

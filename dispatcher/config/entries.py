@@ -10,7 +10,8 @@ from dispatcher.config.draft import Draft
 from dispatcher.config.nearest import did_you_mean
 from dispatcher.config.secrets import is_given
 
-_UNIQUE = {"smtp": "name", "sources": "name", "topics": "slug", "subscribers": "email"}
+_SHORTEST_SECRET = 24
+_UNIQUE = {"smtp": "name", "sources": "name", "topics": "slug", "subscribers": "email", "webhooks": "name"}
 
 
 def check(draft: Draft) -> None:
@@ -22,6 +23,8 @@ def check(draft: Draft) -> None:
         _check_follows(draft, number, subscriber.get("topics"), slugs)
     for number, relay in draft.entries("smtp"):
         _check_relay(draft, number, relay)
+    for number, webhook in draft.entries("webhooks"):
+        _check_webhook(draft, number, webhook)
     if draft.tree.get("smtp") == []:
         draft.complain(("smtp",), "is empty; expected at least one [[smtp]], or none at all for the one on localhost")
 
@@ -66,6 +69,16 @@ def _check_relay(draft: Draft, number: int, relay: dict[str, Any]) -> None:
         draft.complain(
             ("smtp", number, "username"), "is given without a password; give password or password_file as well"
         )
+
+
+def _check_webhook(draft: Draft, number: int, webhook: dict[str, Any]) -> None:
+    secret = webhook.get("secret")
+    if not is_given(webhook, "secret"):
+        draft.complain(
+            ("webhooks", number, "secret"), "is missing; give secret or secret_file, which signs what is sent"
+        )
+    elif isinstance(secret, str) and 0 < len(secret) < _SHORTEST_SECRET:
+        draft.complain(("webhooks", number, "secret"), f"is too short; expected at least {_SHORTEST_SECRET} characters")
 
 
 def _listed(slugs: Mapping[str, None]) -> str:

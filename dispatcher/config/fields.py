@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, SecretStr, Strict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from dispatcher.config import addresses, durations, texts, urls
+from dispatcher.config import addresses, durations, networks, texts, urls
 from dispatcher.errors import CadenceError, QueryError
 
 REFUSED = "refused"
@@ -106,6 +106,8 @@ Language = Annotated[str, _checked(texts.locale)]
 LanguageOrBlank = Annotated[str, _or_blank(texts.locale)]
 Slug = Annotated[str, _checked(texts.slug)]
 Host = Annotated[str, _checked(texts.host)]
+ListenAddress = Annotated[str, _or_blank(networks.listen)]
+Network = Annotated[str, _checked(networks.network)]
 HeaderText = Annotated[str, _checked(texts.header_text)]
 CadenceText = Annotated[str, AfterValidator(_cadence)]
 CadenceOrBlank = Annotated[str, AfterValidator(lambda text, info: _cadence(text, info) if text else "")]
@@ -114,6 +116,7 @@ MailboxText = Annotated[str, _checked(lambda text: str(addresses.mailbox(texts.l
 MailboxOrBlank = Annotated[str, _or_blank(lambda text: str(addresses.mailbox(texts.line(text))))]
 ReaderEmail = Annotated[str, _checked(lambda text: addresses.reader_email(texts.line(text)))]
 ListIdOrBlank = Annotated[str, _or_blank(addresses.list_id)]
+WebUrl = Annotated[str, _checked(lambda text: urls.web_url(texts.filled_line(text)))]
 WebUrlOrBlank = Annotated[str, _or_blank(lambda text: urls.web_url(texts.line(text)))]
 SourceUrl = Annotated[str, _checked(lambda text: urls.source_url(texts.filled_line(text)))]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_secret_url)]

@@ -19,6 +19,8 @@ def apply(draft: Draft, base: Path) -> None:
     _read(draft, ("site",), "secret", base)
     for number, _ in draft.entries("smtp"):
         _read(draft, ("smtp", number), "password", base)
+    for number, _ in draft.entries("webhooks"):
+        _read(draft, ("webhooks", number), "secret", base)
     _read_into_url(draft, base)
 
 

@@ -28,20 +28,25 @@ from dispatcher.config.fields import (
     Language,
     LanguageOrBlank,
     Line,
+    ListenAddress,
     ListIdOrBlank,
     MailboxOrBlank,
     MailboxText,
+    Network,
     Paragraph,
     QueryText,
     ReaderEmail,
     Slug,
     SourceUrl,
+    WebUrl,
     WebUrlOrBlank,
     Zone,
     ZoneOrBlank,
     at_least,
     type_of_list,
 )
+
+WebhookEvent = Literal["subscribed", "confirmed", "unsubscribed", "sent", "failed", "bounced"]
 
 
 class Section(BaseModel):
@@ -192,6 +197,45 @@ class TemplatesSettings(Section):
     folder: FilledLine = "templates"
 
 
+class WebSettings(Section):
+    """[web]: the readers' pages, the API and the admin pages."""
+
+    listen: ListenAddress = "127.0.0.1:8080"
+    url: WebUrlOrBlank = ""
+    trusted_proxies: Annotated[tuple[Network, ...], type_of_list] = ()
+    requests_per_minute: int = Field(300, ge=1, le=1_000_000)
+
+    @property
+    def public_url(self) -> str:
+        """Where links in mails start, without a slash at its end; empty: mails carry no links to our pages."""
+        return self.url.rstrip("/")
+
+
+class SubscribeSettings(Section):
+    """[subscribe]: how strangers become readers."""
+
+    open: bool = True
+    own_topics: int = Field(10, ge=0, le=1000)
+    confirm_within: Annotated[Duration, at_least("1h")] = timedelta(days=7)
+    per_network: int = Field(20, ge=1, le=1_000_000)
+    per_hour: int = Field(1000, ge=1, le=1_000_000)
+    min_time: Duration = timedelta(seconds=2)
+    consent: Paragraph = ""
+    privacy_url: WebUrlOrBlank = ""
+    disposable_domains_file: Line = ""
+
+
+class WebhookSettings(Section):
+    """[[webhooks]]: a program that is told what happens."""
+
+    name: FilledLine
+    url: WebUrl
+    secret: SecretStr = SecretStr("")
+    secret_file: Line = ""
+    events: Annotated[tuple[WebhookEvent, ...], type_of_list] = ()
+    allow_private: bool = False
+
+
 class LogSettings(Section):
     """[log]: how much is told, and in which form."""
 
@@ -205,6 +249,9 @@ class RetentionSettings(Section):
     articles: Annotated[Duration, at_least("1d")] = timedelta(days=90)
     deliveries: Annotated[Duration, at_least("70d")] = timedelta(days=90)
     attempts: Annotated[Duration, at_least("1d")] = timedelta(days=90)
+    unconfirmed: Annotated[Duration, at_least("7d")] = timedelta(days=30)
+    networks: Annotated[Duration, at_least("1d")] = timedelta(days=30)
+    audit: Annotated[Duration, at_least("1d")] = timedelta(days=730)
 
 
 class Document(Section):
@@ -223,6 +270,9 @@ class Document(Section):
     send: SendSettings = SendSettings()
     ingest: IngestSettings = IngestSettings()
     templates: TemplatesSettings = TemplatesSettings()
+    web: WebSettings = WebSettings()
+    subscribe: SubscribeSettings = SubscribeSettings()
+    webhooks: Annotated[tuple[WebhookSettings, ...], type_of_list] = ()
     log: LogSettings = LogSettings()
     retention: RetentionSettings = RetentionSettings()
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from dispatcher.model.columns import instant, json, words
+from dispatcher.model.columns import instant, json, later, words
 from dispatcher.model.values import Channel, Origin, PausedBy, SubscriberStatus, SubscriptionStatus
 
 
@@ -17,6 +17,9 @@ class Subscriber(SQLModel, table=True):
 
     `email` is the normalised address and unique; an erased person's is empty. `consent` is the proof we hold:
     how, when and by whom it was given. `cadence` is the default of subscriptions that name none.
+
+    `layout` is empty for the publisher's. `quiet_from` and `quiet_until` ("22:00", "07:00"; empty: no quiet hours) and
+    `allowed_days` ("mon,tue"; empty: all) are wall-clock in the reader's zone. `paused_until` wakes a paused reader.
     """
 
     __table_args__ = (
@@ -35,6 +38,11 @@ class Subscriber(SQLModel, table=True):
     origin: Origin = words(Origin)
     chosen: list[str] = json(list)
     consent: dict[str, Any] = json(dict)
+    layout: str = later()
+    quiet_from: str = later()
+    quiet_until: str = later()
+    allowed_days: str = later()
+    paused_until: datetime | None = instant(nullable=True, index=True)
     soft_bounces: int = 0
     created_at: datetime = instant()
 
@@ -58,7 +66,8 @@ class Subscription(SQLModel, table=True):
 
     `read_at` is when it was last planned. `floor_at`: nothing first seen before it is ever for this subscription
     (an instant one looks back at nothing). `owed_from_at`: after a change of cadence, how far back the unread still
-    counts. `look_at`: an instant subscription that must be looked at even if no new match wakes it.
+    counts. `look_at`: an instant subscription that must be looked at even if no new match wakes it. `ended_at`: when
+    it ended, so that a departure can be taken back.
     """
 
     __table_args__ = (sa.UniqueConstraint("subscriber_id", "topic_id", "channel"),)
@@ -77,6 +86,7 @@ class Subscription(SQLModel, table=True):
     floor_at: datetime | None = instant(nullable=True)
     owed_from_at: datetime | None = instant(nullable=True)
     look_at: datetime | None = instant(nullable=True, index=True)
+    ended_at: datetime | None = instant(nullable=True)
     created_at: datetime = instant()
 
 

@@ -55,6 +55,11 @@ def words(kind: type[StrEnum], default: Any = ..., *, index: bool = False, nulla
     return Field(default=None if nullable else default, sa_type=word(kind), index=index, nullable=nullable)
 
 
+def later() -> Any:
+    """An empty text column that came with a later revision: the database's own default spares old rows a rewrite."""
+    return Field(default="", sa_column_kwargs={"server_default": sa.text("''")})
+
+
 def json(default_factory: Any) -> Any:
     """A column of plain JSON; changes are written by assigning a new value."""
     return Field(default_factory=default_factory, sa_type=sa.JSON, nullable=False)

@@ -20,7 +20,7 @@ class Event(SQLModel, table=True):
     subscriber_id: int | None = Field(default=None, foreign_key="subscriber.id", nullable=True)
     delivery_id: int | None = Field(default=None, foreign_key="delivery.id", nullable=True)
     raw: dict[str, Any] = json(dict)
-    at: datetime = instant()
+    at: datetime = instant(index=True)
     applied_at: datetime | None = instant(nullable=True, index=True)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from dispatcher.model.columns import instant, json, words
+from dispatcher.model.columns import instant, json, later, words
 from dispatcher.model.content import Story
 from dispatcher.model.values import Channel, DeliveryKind, DeliveryStatus, OutcomeKind
 
@@ -32,8 +32,8 @@ class Digest(SQLModel, table=True):
     """Composed content, shared by every reader whose mail would show exactly the same.
 
     `key` is a hash of everything that shows. `items` is a list of [article id, version, cluster id, topic label,
-    other labels]; `more` counts what the cap left out. `wire` holds the rendered fragments from the first send until
-    the last delivery is done.
+    other labels]; `more` counts what the cap left out. `layout` is a Layout or empty. A letter names its LetterName
+    and has no items. `wire` holds the rendered fragments from the first send until the last delivery is done.
     """
 
     id: int | None = Field(default=None, primary_key=True)
@@ -46,6 +46,8 @@ class Digest(SQLModel, table=True):
     slot_at: datetime = instant()
     items: list[list[Any]] = json(list)
     more: int = 0
+    layout: str = later()
+    letter: str = later()
     wire: str | None = Field(default=None, nullable=True)
     created_at: datetime = instant()
 
@@ -62,6 +64,7 @@ class Delivery(SQLModel, table=True):
         sa.Index("ix_delivery_claim", "status", "priority", "due_at"),
         sa.Index("ix_delivery_expiry", "status", "expires_at"),
         sa.Index("ix_delivery_had", "subscriber_id", "channel", "created_at"),
+        sa.Index("ix_delivery_finished", "finished_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True)

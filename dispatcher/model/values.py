@@ -12,6 +12,7 @@ class Channel(StrEnum):
     EMAIL = "email"
     WEBPUSH = "webpush"
     CHAT = "chat"
+    WEBHOOK = "webhook"
 
 
 class Origin(StrEnum):
@@ -84,6 +85,41 @@ class DeliveryStatus(StrEnum):
     SUPPRESSED = "suppressed"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+
+
+class LetterName(StrEnum):
+    """A letter to one person that no article is in: each has its templates, `email/NAME.*.j2`."""
+
+    CONFIRM = "confirm"
+    MANAGE = "manage"
+    VERIFY = "verify"
+    ADDRESS = "address"
+    MOVED = "moved"
+
+
+class Layout(StrEnum):
+    """How a digest's stories are laid out; a reader may choose."""
+
+    CARDS = "cards"
+    LIST = "list"
+    HEADLINES = "headlines"
+
+
+class ConsentKind(StrEnum):
+    """What one piece of consent proof says that somebody did."""
+
+    REQUESTED = "requested"
+    CONFIRMED = "confirmed"
+    VOUCHED = "vouched"
+    WITHDRAWN = "withdrawn"
+
+
+class Role(StrEnum):
+    """What an operator may do in the admin pages: each may do what the ones after it may."""
+
+    OWNER = "owner"
+    EDITOR = "editor"
+    VIEWER = "viewer"
 
 
 class OutcomeKind(StrEnum):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from alembic import context
 from sqlmodel import SQLModel
 
+import dispatcher.model.access
 import dispatcher.model.audience
+import dispatcher.model.consent
 import dispatcher.model.content
 import dispatcher.model.feedback
 import dispatcher.model.outbound

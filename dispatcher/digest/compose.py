@@ -67,6 +67,7 @@ def content(
         slot_at=digest.slot_at,
         sections=sections,
         more=digest.more,
+        letter=digest.letter,
     )
 
 

@@ -65,7 +65,7 @@ class Templates:
 
     def render(self, content: DigestContent, newsletter: Newsletter) -> Rendered:
         """What all readers of this digest share. TemplateError names file, line, and what was probably meant."""
-        stem = "digest" if content.kind in (DeliveryKind.DIGEST, DeliveryKind.EDITION) else "alert"
+        stem = content.letter or ("digest" if content.kind in _DIGESTS else "alert")
         speaker = voice(content.locale, content.timezone)
         letterhead = Letterhead.of(newsletter)
         known = _names(content, letterhead, speaker)
@@ -114,6 +114,7 @@ def tidy(text: str) -> str:
     return _CONTROLS.sub("", text).encode("utf-8", "replace").decode()
 
 
+_DIGESTS = (DeliveryKind.DIGEST, DeliveryKind.EDITION)
 _CUT_STEP = 512  # characters
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SAMPLE = Personal(name="Ada", email="ada@example.org", topics=("One", "Two"), cadence="daily at 07:30")

@@ -55,11 +55,12 @@ class Letterhead:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The addresses that are a reader's own; empty is "there is none"."""
+    """The addresses that are a reader's own; empty is "there is none". `action` is what a letter asks them to open."""
 
     unsubscribe: str = ""
     preferences: str = ""
     view: str = ""
+    action: str = ""
 
 
 def names(personal: Personal, letterhead: Letterhead, links: Links) -> dict[str, Any]:

@@ -39,6 +39,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """Where this message's links lead and which key signs them: kept, because a repeat must have the same links."""
+
+    url: str = ""
+    key_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Wire:
     """A digest's message but for what differs between its readers."""
 
@@ -51,6 +59,7 @@ class Wire:
     letterhead: Letterhead
     locale: str
     timezone: str
+    door: Door = Door()
 
     def dumps(self) -> str:
         """The wire as JSON: the same text for the same wire."""
@@ -65,6 +74,7 @@ class Wire:
         for name in ("text", "html"):
             known[name] = Part(known[name]["encoding"], _pieces(known[name]["pieces"]))
         known |= {"subject": _pieces(known["subject"]), "letterhead": Letterhead(**known["letterhead"])}
+        known["door"] = Door(**known.get("door", {}))
         return cls(**known)
 
 
@@ -80,7 +90,7 @@ class Envelope:
     links: Links = field(default_factory=Links)
 
 
-def compile(rendered: Rendered, newsletter: Newsletter, content: DigestContent) -> Wire:
+def compile(rendered: Rendered, newsletter: Newsletter, content: DigestContent, door: Door | None = None) -> Wire:
     """Encode what the readers of a digest share. HeaderError if the newsletter's own addresses cannot be used."""
     text, html = _part(rendered.text), _part(rendered.html)
     boundary = _boundary(text, html)
@@ -95,6 +105,7 @@ def compile(rendered: Rendered, newsletter: Newsletter, content: DigestContent) 
         letterhead=Letterhead.of(newsletter),
         locale=content.locale,
         timezone=content.timezone,
+        door=door or Door(),
     )
 
 

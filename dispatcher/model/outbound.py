@@ -127,6 +127,7 @@ class DigestContent:
     slot_at: datetime
     sections: tuple[Section, ...]
     more: int = 0
+    letter: str = ""
 
     @property
     def stories(self) -> tuple[Story, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,13 +18,15 @@ from dispatcher.delivery.relay import Relay, Security
 from dispatcher.delivery.smtp import SmtpTransport
 from dispatcher.delivery.transport import Transport
 from dispatcher.digest.render import Templates, builtin_folder
+from dispatcher.digest.wire import Door
 from dispatcher.errors import BusyError, StoreError
 from dispatcher.model.outbound import Newsletter
 from dispatcher.schedule import cadence
 from dispatcher.sources.http import Fetcher
-from dispatcher.store import Store, instances, newsletters, outbox, schema
+from dispatcher.store import Store, Transaction, instances, newsletters, outbox, schema
 from dispatcher.store.instances import Lock
-from dispatcher.store.keys import key
+from dispatcher.store.keys import keep_link_key, key, link_keys
+from dispatcher.tokens import Keyring, key_id
 from dispatcher.topics import parser
 from dispatcher.topics.index import Index
 
@@ -39,6 +43,7 @@ class Context:
     transport: Transport
     site_key: bytes
     address_key: bytes
+    keyring: Keyring
     instance: Lock
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     index: Index = field(default_factory=Index)
@@ -50,6 +55,11 @@ class Context:
     def mail_domain(self) -> str:
         """The domain that our Message-IDs are made in: the sender's."""
         return self.settings.mail.sender_address.rpartition("@")[2]
+
+    @property
+    def door(self) -> Door:
+        """Where links lead from now on, and the key that signs them."""
+        return Door(self.settings.web.public_url, self.keyring.signing)
 
     async def apply(self, settings: Settings) -> None:
         """Put new settings in force. Another database needs a restart; what is being sent goes out the old way."""
@@ -97,8 +107,9 @@ async def open_context(
         async with store.write() as tx:
             newsletter = await newsletters.keep(tx, default_newsletter(settings))
             site_key, address_key = await key(tx, "site"), await key(tx, "suppression")
-        if secret := settings.site.secret.get_secret_value():
-            site_key = secret.encode()
+            if secret := settings.site.secret.get_secret_value():
+                site_key = secret.encode()
+            keyring = await _keyring(tx, site_key, now, is_given=bool(secret))
         fetcher = await stack.enter_async_context(Fetcher(settings.user_agent))
         chosen = transport or SmtpTransport(_relay(settings))
         stack.push_async_callback(chosen.close)
@@ -113,8 +124,17 @@ async def open_context(
             transport=chosen,
             site_key=site_key,
             address_key=address_key,
+            keyring=keyring,
             instance=lock,
         )
+
+
+async def _keyring(tx: Transaction, site_key: bytes, now: datetime, *, is_given: bool) -> Keyring:
+    """Every key that ever signed links; the operator's secret signs, or else the newest one of the database's own."""
+    derived = hmac.new(site_key, b"dispatcher links", hashlib.sha256).digest()
+    await keep_link_key(tx, key_id(derived), derived, now)
+    keys = await link_keys(tx)
+    return Keyring(keys, key_id(derived) if is_given else list(keys)[-1])
 
 
 async def _leave(store: Store, lock: Lock, settings: Settings) -> None:

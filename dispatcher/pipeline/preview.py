@@ -62,7 +62,8 @@ async def preview(ctx: Context, address: str, at: datetime | None = None) -> Pre
     planned = made.planned[0]
     digest = Digest(**digest_row(ctx, found, planned, due))
     delivery = Delivery(**delivery_row(ctx, found, endpoints[0], planned, due))
-    return _seen(assemble(await render_digest(ctx, digest), envelope_of(delivery)))
+    wire = await render_digest(ctx, digest)
+    return _seen(assemble(wire, envelope_of(delivery, wire, ctx.keyring)))
 
 
 def try_templates(settings: Settings) -> None:

@@ -29,8 +29,10 @@ from dispatcher.observability.logs import logger
 from dispatcher.outbox.retry import Decision, decide
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.ledger import Ledger, Strike
+from dispatcher.pipeline.links import links_of, list_headers
 from dispatcher.store import articles, instances, outbox
 from dispatcher.store.outbox import Verdict
+from dispatcher.tokens import Keyring
 
 log = logger("send")
 
@@ -275,7 +277,7 @@ async def _attempt(ctx: Context, delivery: Delivery, wire: Wire | Exception | No
     if isinstance(wire, Exception):
         return Outcome(OutcomeKind.DEFERRED, text=_words(wire), blame=Blame.MESSAGE)
     try:
-        message = assemble(wire, envelope_of(delivery))
+        message = assemble(wire, envelope_of(delivery, wire, ctx.keyring))
     except AddressError as error:
         blame = Blame.ADDRESS if error.enhanced.startswith("5.1.") else Blame.MESSAGE
         return Outcome(OutcomeKind.REJECTED, enhanced=error.enhanced, text=str(error), blame=blame)
@@ -284,9 +286,9 @@ async def _attempt(ctx: Context, delivery: Delivery, wire: Wire | Exception | No
     return await ctx.transport.send(ctx.settings.mail.sender_address, delivery.recipient, message)
 
 
-def envelope_of(delivery: Delivery) -> Envelope:
+def envelope_of(delivery: Delivery, wire: Wire, keyring: Keyring) -> Envelope:
     """What differs between the messages of one digest."""
-    known = delivery.personal
+    known, links = delivery.personal, links_of(delivery, wire.door, keyring)
     return Envelope(
         recipient=delivery.recipient,
         personal=Personal(
@@ -297,6 +299,8 @@ def envelope_of(delivery: Delivery) -> Envelope:
         ),
         message_id=delivery.message_id,
         dated_at=delivery.dated_at or delivery.created_at,
+        headers=list_headers(links),
+        links=links,
     )
 
 
@@ -334,6 +338,6 @@ async def render_digest(ctx: Context, digest: Digest) -> Wire:
     async with ctx.store.read() as tx:
         found, names = await articles.by_ids(tx, ids), await articles.source_names(tx, ids)
     content = compose.content(digest, found, names, summary_length=ctx.settings.digest.summary_length)
-    if not content.stories:
+    if not (content.stories or content.letter):
         raise DispatcherError("every article of this digest is gone")
-    return compile_wire(fit(content, ctx.newsletter, ctx.templates), ctx.newsletter, content)
+    return compile_wire(fit(content, ctx.newsletter, ctx.templates), ctx.newsletter, content, ctx.door)

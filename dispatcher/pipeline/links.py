@@ -1,0 +1,78 @@
+"""The links in a mail: made from the delivery alone, so that a repeat has the same ones.
+
+/u/TOKEN  leave (also the List-Unsubscribe of RFC 8058)     /c/TOKEN  confirm a subscription
+/p/TOKEN  what I get                                        /v/TOKEN  export, erase, change of address
+                                                            /a/TOKEN  confirm a new address
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from dispatcher.digest.slots import Links
+from dispatcher.digest.wire import Door
+from dispatcher.model.outbound import Delivery
+from dispatcher.model.values import DeliveryKind
+from dispatcher.tokens import Keyring, Purpose
+
+PERSONAL_LETTERS = (DeliveryKind.CONFIRMATION, DeliveryKind.OWNER)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What the link of a letter is good for: kept with the delivery as claims, never as a signed token."""
+
+    purpose: Purpose
+    claims: tuple[int | str, ...]
+    expires_at: datetime | None = None
+
+    def stored(self) -> list[Any]:
+        """As JSON."""
+        return [self.purpose, list(self.claims), self.expires_at.timestamp() if self.expires_at else None]
+
+    @classmethod
+    def loaded(cls, stored: list[Any]) -> Action:
+        """What `stored` gave."""
+        purpose, claims, expiry = stored
+        return cls(Purpose(purpose), tuple(claims), datetime.fromtimestamp(expiry, UTC) if expiry else None)
+
+
+def url_of(door: Door, keyring: Keyring, action: Action) -> str:
+    """The address that a token of this action opens; empty where our pages have no public address."""
+    if not door.url:
+        return ""
+    token = keyring.sign(action.purpose, *action.claims, expires_at=action.expires_at, key_id=door.key_id)
+    return f"{door.url}/{action.purpose}/{token}"
+
+
+def leaving(subscriber_id: int, newsletter_id: int) -> Action:
+    """To leave a newsletter. It never lapses (L8)."""
+    return Action(Purpose.UNSUBSCRIBE, (subscriber_id, newsletter_id))
+
+
+def preferring(subscriber_id: int, endpoint_id: int) -> Action:
+    """To see and change what one gets at one address."""
+    return Action(Purpose.PREFERENCES, (subscriber_id, endpoint_id))
+
+
+def links_of(delivery: Delivery, door: Door, keyring: Keyring) -> Links:
+    """The links of one message."""
+    stored = delivery.personal.get("action")
+    action = url_of(door, keyring, Action.loaded(stored)) if stored else ""
+    if delivery.subscriber_id is None or delivery.kind in PERSONAL_LETTERS:
+        return Links(action=action)
+    return Links(
+        unsubscribe=url_of(door, keyring, leaving(delivery.subscriber_id, delivery.newsletter_id)),
+        preferences=url_of(door, keyring, preferring(delivery.subscriber_id, delivery.endpoint_id or 0)),
+        action=action,
+    )
+
+
+def list_headers(links: Links) -> Mapping[str, str]:
+    """How a mail program offers to leave (L2, L3). RFC 8058 §3.1 asks for https; without it there are none."""
+    if not links.unsubscribe.startswith("https://"):
+        return {}
+    return {"List-Unsubscribe": f"<{links.unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}

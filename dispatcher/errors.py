@@ -10,6 +10,7 @@
     ├── FeedbackError     a bounce or complaint could not be understood
     ├── StoreError        the database is missing, newer than us, locked or full
     │   └── BusyError     a running daemon holds this database
+    ├── ListenError       the web pages cannot be served where config says
     └── TokenError        a signed link is forged, expired or meant for something else
 
 The message is for the person who can act: what is wrong, where, and what to do about it.
@@ -96,6 +97,10 @@ class StoreError(DispatcherError):
 
 class BusyError(StoreError):
     """A running daemon holds the database that a command wants for itself."""
+
+
+class ListenError(DispatcherError):
+    """The address of `[web] listen` cannot be listened on: in use, or not ours."""
 
 
 class TokenError(DispatcherError):

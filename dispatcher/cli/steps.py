@@ -13,6 +13,8 @@ from dispatcher.cli.options import At, Json, count
 from dispatcher.cli.session import Session, context, load_file, run
 
 if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
     from dispatcher.config import Settings
     from dispatcher.pipeline.context import Context
     from dispatcher.pipeline.plan import PlanReport
@@ -23,6 +25,7 @@ Step = Callable[["Context", datetime], Awaitable[Any]]
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     app.command("run")(run_command)
+    app.command("web")(web_command)
     for step in (ingest, plan, send, settle, prune):
         app.command()(step)
 
@@ -46,12 +49,67 @@ def run_command(
 
 
 async def _daemon(*, yes: bool) -> None:
+    from contextlib import AsyncExitStack
+
     from dispatcher.daemon import Daemon
     from dispatcher.pipeline.context import load_settings, open_context
     from dispatcher.store.instances import DAEMON
 
-    async with open_context(load_file(), role=DAEMON) as ctx:
+    async with AsyncExitStack() as stack:
+        ctx = await stack.enter_async_context(open_context(load_file(), role=DAEMON))
+        await _open_pages(ctx, stack)
         await Daemon(ctx, reload=lambda: load_settings(Session.config), yes=yes).run()
+
+
+async def _open_pages(ctx: Context, stack: AsyncExitStack) -> None:
+    """Serve the pages beside the daemon. Mail matters more: an address that cannot be had is a warning."""
+    from dispatcher.errors import ListenError
+    from dispatcher.observability.logs import logger
+    from dispatcher.web.server import serving
+
+    log = logger("web")
+    if not ctx.settings.web.listen:
+        return
+    try:
+        url = await stack.enter_async_context(serving(ctx))
+    except ListenError as error:
+        log.warning("the pages are not served", reason=str(error))
+        return
+    log.info("pages are served", url=url)
+    if not ctx.settings.web.url:
+        log.warning("[web] url is empty: no mail has a link to unsubscribe or to change what one gets")
+
+
+def web_command(
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; else as [web] listen says.")
+    ] = "",
+) -> None:
+    """Serve the readers' pages, the API and the admin pages, without the daemon."""
+    run(_web(listen))
+
+
+async def _web(listen: str) -> None:
+    import asyncio
+    import signal
+
+    from dispatcher.cli import show
+    from dispatcher.cli.trouble import UsageError
+    from dispatcher.config.networks import listen as checked
+    from dispatcher.pipeline.context import open_context
+    from dispatcher.web.server import serving
+
+    settings = load_file()
+    try:
+        where = checked(listen or settings.web.listen or "127.0.0.1:8080")
+    except ValueError as error:
+        raise UsageError(f"--listen: {error}") from None
+    async with open_context(settings, role="web") as ctx:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ctx.stopping.set)
+        async with serving(ctx, where) as url:
+            show.note(f"serving {url}; Ctrl-C stops it")
+            await ctx.stopping.wait()
 
 
 async def _once(at: datetime | None, *, yes: bool, json: bool) -> None:

@@ -29,13 +29,16 @@ class Files(BaseLoader):
         return *self._files[template], None
 
 
-def read(folders: Sequence[Path]) -> FileMap:
-    """Name → source and file, of every template in the folders."""
+def read(folders: Sequence[Path], *, of_pages: bool = False) -> FileMap:
+    """Name → source and file, of every template in the folders: those of mails, or those of web pages (`web/`)."""
     files: FileMap = {}
     for folder in reversed(folders):
         for path in sorted(folder.rglob("*.j2")):
+            name = path.relative_to(folder).as_posix()
+            if name.startswith("web/") != of_pages:
+                continue
             try:
-                files[path.relative_to(folder).as_posix()] = path.read_text("utf-8-sig"), str(path)
+                files[name] = path.read_text("utf-8-sig"), str(path)
             except UnicodeDecodeError as error:
                 raise TemplateError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
             except OSError as error:

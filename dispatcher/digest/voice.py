@@ -98,7 +98,7 @@ class Voice:
 def voice(locale: str, timezone: str) -> Voice:
     """The voice of a locale (`de`, `pt-BR`) in a zone; an unknown locale speaks English."""
     known = _locale(locale)
-    return Voice(known, ZoneInfo(timezone), _catalogue(known.language))
+    return Voice(known, ZoneInfo(timezone), catalogue(known.language))
 
 
 @contextmanager
@@ -119,6 +119,19 @@ def current() -> Voice:
 def direction(language: str) -> str:
     """`rtl` for a language that is written from right to left, else `ltr`."""
     return _direction(_locale(language))
+
+
+@lru_cache(maxsize=64)
+def catalogue(language: str, words: Path = WORDS) -> NullTranslations:
+    """The words of a language in a folder of catalogues; where there are none it speaks English."""
+    source = words / f"{language}.po"
+    if not source.is_file():
+        return NullTranslations()
+    compiled = BytesIO()
+    with source.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
 
 
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -150,15 +163,3 @@ def _locale(name: str) -> Locale:
 
 def _direction(locale: Locale) -> str:
     return "rtl" if locale.character_order == "right-to-left" else "ltr"
-
-
-@lru_cache(maxsize=64)
-def _catalogue(language: str) -> NullTranslations:
-    source = WORDS / f"{language}.po"
-    if not source.is_file():
-        return NullTranslations()
-    compiled = BytesIO()
-    with source.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=language))
-    compiled.seek(0)
-    return GNUTranslations(compiled)

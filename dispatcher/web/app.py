@@ -1,0 +1,69 @@
+"""The app: every part in its place, and the pages for what goes wrong."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from dispatcher.observability.logs import logger
+from dispatcher.pipeline.context import Context
+from dispatcher.web.asking import context_of
+from dispatcher.web.guard import Guard
+from dispatcher.web.pages import STATIC, at, page
+
+log = logger("web")
+
+
+def build(ctx: Context) -> ASGIApp:
+    """Everything we serve, behind the guard."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_api_route("/", home, methods=["GET"])
+    app.add_api_route("/health", health, methods=["GET"])
+    app.mount("/static", _Static(directory=STATIC))
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(ClientDisconnect, gone)
+    app.add_exception_handler(Exception, failed)
+    return Guard(app, ctx)
+
+
+async def home(request: Request) -> Response:
+    """The front door leads to the form."""
+    return RedirectResponse(at(context_of(request), "/subscribe"), 303)
+
+
+async def health(request: Request) -> Response:
+    """Whether we are there and the database answers."""
+    async with context_of(request).store.read():
+        return JSONResponse({"status": "ok"})
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """What is not there or not allowed, in words."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    return await page(request, "web/error.html.j2", status=status, headers=headers, status_code=status)
+
+
+async def gone(request: Request, error: Exception) -> Response:
+    """They hung up before they had finished: nobody is there to be told."""
+    return Response(status_code=400)
+
+
+async def failed(request: Request, error: Exception) -> Response:
+    """A mistake of ours: logged in full, told without any of it."""
+    log.error("a page failed", path=request.url.path.split("/")[1], exc_info=error)
+    return await page(request, "web/error.html.j2", status=500, status_code=500)
+
+
+class _Static(StaticFiles):
+    """Files that never change under one address: the address holds their version."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        """As Starlette makes it, but kept by browsers."""
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response

@@ -73,8 +73,8 @@ READERS = (
 )
 
 
-def write_config(folder: Path, *, press_url: str, smtp_port: int, soon: datetime) -> Path:
-    """Write the demo's configuration as an operator would; returns the file."""
+def write_config(folder: Path, *, press_url: str, smtp_port: int, soon: datetime, pages: str = "") -> Path:
+    """Write the demo's configuration as an operator would; returns the file. `pages` is where they are served."""
     (folder / "config").mkdir(parents=True, exist_ok=True)
     (folder / "notes").mkdir(exist_ok=True)
     text = f"""# Written by `dispatcher demo`: the configuration of an invented paper.
@@ -90,6 +90,10 @@ from = "{PAPER} <lantern@larkmere.example>"
 [[smtp]]
 host = "127.0.0.1"
 port = {smtp_port}
+
+[web]
+listen = "{pages}"
+url = "{f"http://{pages}" if pages else ""}"
 
 [[sources]]
 name = "{PAPER}"

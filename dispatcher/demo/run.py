@@ -20,12 +20,13 @@ from dispatcher.demo.inbox import Inbox
 from dispatcher.demo.mailbox import Mailbox
 from dispatcher.demo.press import Press
 from dispatcher.demo.readers import READERS, TOPICS, next_slot, write_config
-from dispatcher.demo.serving import serving
+from dispatcher.demo.serving import HOST, free_port, serving
 from dispatcher.observability import logs
 from dispatcher.pipeline.context import load_settings, open_context
 from dispatcher.pipeline.declare import declare
 from dispatcher.pipeline.once import once as one_pass
 from dispatcher.store.instances import DAEMON
+from dispatcher.web.server import serving as serving_pages
 
 EVERY = 7.0  # seconds between two new articles
 ONCE = 4  # new articles in a demo of one cycle
@@ -62,18 +63,19 @@ async def run(*, once: bool, port: int = 8025, out: Path = Path("demo-output"), 
         async with _stage(now, soon=now.replace(second=0, microsecond=0)) as stage:
             await _cycle(stage, out, say)
     else:
-        async with _stage(now, soon=next_slot(now, ahead=timedelta(seconds=20))) as stage:
+        pages = f"{HOST}:{free_port(8080)}"
+        async with _stage(now, soon=next_slot(now, ahead=timedelta(seconds=20)), pages=pages) as stage:
             await _live(stage, port, say)
 
 
 @asynccontextmanager
-async def _stage(now: datetime, *, soon: datetime) -> AsyncIterator[Stage]:
+async def _stage(now: datetime, *, soon: datetime, pages: str = "") -> AsyncIterator[Stage]:
     """A temporary folder, the paper's site and the mail server, gone afterwards without a trace."""
     press, mailbox = Press(earlier(now)), Mailbox()
     with tempfile.TemporaryDirectory(prefix="dispatcher-demo-") as name:
         async with mailbox.receiving() as smtp_port, serving(press.app()) as press.url:
             folder = Path(name)
-            config = write_config(folder, press_url=press.url, smtp_port=smtp_port, soon=soon)
+            config = write_config(folder, press_url=press.url, smtp_port=smtp_port, soon=soon, pages=pages)
             stage = Stage(press, mailbox, folder, config, soon)
             for article in earlier(now):
                 if article.outlet is Outlet.FOLDER:
@@ -111,8 +113,12 @@ async def _live(stage: Stage, port: int, say: Say) -> None:
     hint = f"{len(READERS)} invented readers, one real daemon. New mail arrives by itself."
     inbox = Inbox(stage.mailbox, hint, [reader.account(stage.soon) for reader in READERS])
     settings = load_settings(stage.config, env={})  # what the environment says is meant for a real newsletter
-    async with serving(inbox.app(), port) as url, open_context(settings, role=DAEMON) as ctx:
-        for line in _welcome(url, port, stage):
+    async with (
+        serving(inbox.app(), port) as url,
+        open_context(settings, role=DAEMON) as ctx,
+        serving_pages(ctx) as pages,
+    ):
+        for line in _welcome(url, port, pages, stage):
             say(line)
         daemon = Daemon(ctx, reload=lambda: load_settings(stage.config, env={}))
         try:
@@ -126,7 +132,7 @@ async def _live(stage: Stage, port: int, say: Say) -> None:
     say(f"Stopped. {stage.mailbox.arrived} mails had arrived; nothing is left behind.")
 
 
-def _welcome(url: str, port: int, stage: Stage) -> list[str]:
+def _welcome(url: str, port: int, pages: str, stage: Stage) -> list[str]:
     moved = f" (port {port} was taken)" if port and not url.endswith(f":{port}") else ""
     alerts = sum(bool(reader.instant) or reader.cadence == "instant" for reader in READERS)
     due = f"{stage.soon.astimezone():%H:%M}"
@@ -140,7 +146,8 @@ def _welcome(url: str, port: int, stage: Stage) -> list[str]:
         f"  zone and language. A new article comes out every {EVERY:g} seconds.",
         "",
         "  What to try:",
-        f"    write a story yourself      {stage.press.url}",
+        f"    subscribe yourself          {pages}",
+        f"    write a story               {stage.press.url}",
         f"    or drop a .txt file into    {stage.notes}",
         f"    see who got what, and why   {command} status",
         f"    read the configuration      {stage.config}",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
@@ -21,6 +22,14 @@ async def serving(app: web.Application, port: int = 0) -> AsyncIterator[str]:
         yield f"http://{HOST}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+def free_port(first: int) -> int:
+    """A port nobody listens on: `first` or one of the next, or any."""
+    for port in [*range(first, min(first + NEXT, 65536)), 0]:
+        with suppress(OSError), socket.create_server((HOST, port)) as found:
+            return int(found.getsockname()[1])
+    raise OSError("there is no free port")
 
 
 async def _listen(runner: web.AppRunner, ports: Sequence[int]) -> None:

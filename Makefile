@@ -36,6 +36,9 @@ check: $(READY) ## Lint, types and the architecture
 bench: $(READY) ## Measure; see docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
+bench-%: $(READY) ## Measure one thing: bench-chain, bench-imports, bench-web
+	$(BIN)/python -m benchmarks $*
+
 lock: $(READY) ## Pin the dependencies again (needs uv)
 	uv pip compile pyproject.toml --universal --generate-hashes --all-extras --group dev --no-header --no-annotate --python-version 3.11 -o requirements.lock
 

@@ -220,12 +220,11 @@ async def _enrol(ctx: Context, cadence: str, now: datetime) -> list[Subscriber]:
 @asynccontextmanager
 async def _program(base: Path, *arguments: str, stream: str = "stdout") -> AsyncIterator[str]:
     """A Python program beside us; gives the first line it says on a stream, and is stopped at the end."""
-    pipes = {
-        name: asyncio.subprocess.PIPE if stream == name else asyncio.subprocess.DEVNULL for name in ("stdout", "stderr")
-    }
+    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, stdin=asyncio.subprocess.PIPE, **pipes, cwd=Path(__file__).parents[1]
-    )
+        sys.executable, *arguments, stdin=pipe, stdout=pipe if stream == "stdout" else nothing,
+        stderr=pipe if stream == "stderr" else nothing, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
     try:
         out = getattr(process, stream) if stream else None
         yield (await out.readline()).decode() if out else ""

@@ -29,6 +29,7 @@ from dispatcher.pipeline.plan import plan
 from dispatcher.pipeline.prune import prune
 from dispatcher.pipeline.send import send
 from dispatcher.pipeline.settle import settle
+from dispatcher.pipeline.tell import tell
 from dispatcher.sources.read import local_path
 from dispatcher.sources.watch import changes
 from dispatcher.store import sources
@@ -37,8 +38,8 @@ log = logger("daemon")
 
 GRACE = 20.0  # seconds that what is in flight may take after SIGTERM; saying goodbye to the relay takes some more
 RELOOK = 5.0  # seconds between looks at which folders there are to watch
-TICKS = {"ingest": 1.0, "plan": 1.0, "send": 1.0, "settle": 5.0, "prune": 3600.0}  # seconds
-COPIES = {"ingest": 8}  # a source that answers slowly must not keep the next ones waiting
+TICKS = {"ingest": 1.0, "plan": 1.0, "send": 1.0, "tell": 1.0, "settle": 5.0, "prune": 3600.0}  # seconds
+COPIES = {"ingest": 8, "tell": 32}  # a source or webhook that answers slowly must not keep the next ones waiting
 
 
 class Daemon:
@@ -125,6 +126,9 @@ class Daemon:
             report = await send(self.ctx, clock.now(), limit=self.ctx.settings.send.batch)
             if not (report.sent or report.failed or report.suppressed):
                 return
+
+    async def _tell(self) -> None:
+        await tell(self.ctx, clock.now())
 
     async def _settle(self) -> None:
         await settle(self.ctx, clock.now())

@@ -14,13 +14,17 @@ from dispatcher.cli import (
     deliveries,
     demo,
     initialise,
+    operators,
     preview,
     roster,
     sources,
     status,
     steps,
     subscribers,
+    suppressions,
+    tokens,
     topics,
+    webhooks,
 )
 from dispatcher.cli.session import Session
 
@@ -58,5 +62,8 @@ def options(
 for module in (initialise, steps, demo, preview, status):
     module.register(app)
 roster.register(subscribers.app)
-for group in (sources, topics, subscribers, articles, deliveries, configuration, database):
+for group in (
+    sources, topics, subscribers, suppressions, articles, deliveries,
+    webhooks, tokens, operators, configuration, database,
+):  # fmt: skip
     app.add_typer(group.app)

@@ -10,6 +10,7 @@ from dispatcher.cli.options import ALONE, Id, Json, Limit, Listing, Yes, count
 from dispatcher.cli.session import context, run, store
 
 if TYPE_CHECKING:
+    from dispatcher.model.outbound import Delivery
     from dispatcher.store import Store
 
 LONGEST = 31 * 24  # hours: a month, the longest period
@@ -47,10 +48,15 @@ async def _listing(status: str, email: str, limit: int, *, json: bool) -> None:
     show.table(
         "deliveries",
         ("id", "to", "kind", "slot", "status", "tries", "finished", "why"),
-        [(d.id, d.recipient, d.kind.value, d.slot_at, d.status.value, d.attempts, d.finished_at, d.reason)
+        [(d.id, d.recipient, _kind(d), d.slot_at, d.status.value, d.attempts, d.finished_at, d.reason)
          for d in found],
         empty="none; `dispatcher plan --dry-run --at TIME` shows what would be due",
     )  # fmt: skip
+
+
+def _kind(delivery: Delivery) -> str:
+    """What it is; for a webhook, also the event that it is told of."""
+    return " ".join(word for word in (delivery.kind.value, str(delivery.personal.get("type", ""))) if word)
 
 
 @app.command("show")
@@ -72,7 +78,8 @@ async def _show_one(delivery_id: int, *, json: bool) -> None:
     if json:
         show.as_json({**show.fields(delivery), "attempts_made": attempts})
         return
-    show.facts(f"delivery {delivery_id}", show.fields(delivery, "id", "address_hash", "personal", "lease_until"))
+    known = {**show.fields(delivery, "id", "address_hash", "personal", "lease_until"), "kind": _kind(delivery)}
+    show.facts(f"delivery {delivery_id}", known)
     show.say("")
     show.table(
         "attempts",
@@ -136,3 +143,26 @@ async def _lost(store: Store, digest: int | None) -> list[int]:
             for status in (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED)
             for delivery in await outbox.listing(tx, status=status, digest_id=digest, limit=None)
         ]
+
+
+@app.command()
+def cancel(
+    ids: Annotated[list[int], typer.Argument(metavar="ID", parser=count, help="Which.")], yes: Yes = False
+) -> None:
+    """Withdraw what has not left."""
+    run(_cancel(ids, yes=yes))
+
+
+async def _cancel(ids: list[int], *, yes: bool) -> None:
+    from dispatcher import clock
+    from dispatcher.cli import show
+    from dispatcher.errors import StoreError
+    from dispatcher.store import outbox
+
+    async with context() as ctx:
+        show.confirm(f"Withdraw {len(ids)} {'delivery' if len(ids) == 1 else 'deliveries'}?", yes=yes)
+        async with ctx.store.write() as tx:
+            gone = await outbox.cancel(tx, ids, clock.now())
+    if not gone:
+        raise StoreError("none of them can be withdrawn: only what is queued, deferred or held can")
+    show.say(f"{gone} of {len(ids)} withdrawn")

@@ -69,32 +69,15 @@ async def _add(url: str, name: str, every: str, tags: list[str]) -> None:
 
     from dispatcher import clock
     from dispatcher.cli import show
-    from dispatcher.errors import SourceError
-    from dispatcher.model.content import Source
-    from dispatcher.model.values import Origin, PausedBy
+    from dispatcher.pipeline import audit, catalogue
     from dispatcher.pipeline.entries import source_entry
-    from dispatcher.store import sources
 
     place = _place(url)
     entry = source_entry(name=name or _name_of(place), url=place, poll_every=every, tags=tags)
     now = clock.now()
     async with context() as ctx, ctx.store.write() as tx:
-        found = await sources.by_name(tx, entry.name)
-        if found is not None and found.paused_by == PausedBy.OPERATOR and found.url == entry.url:
-            await sources.write(tx, found.id or 0, is_paused=False, paused_by=None, next_poll_at=now)
-        elif found is not None:
-            raise SourceError(f"a source named {entry.name!r} is there already; choose another --name")
-        else:
-            source = Source(
-                name=entry.name,
-                url=entry.url,
-                poll_every=int(entry.poll_every.total_seconds()),
-                tags=list(entry.tags),
-                origin=Origin.CLI,
-                next_poll_at=now,
-                created_at=now,
-            )
-            await sources.insert(tx, source)
+        await catalogue.add_source(tx, entry, now)
+        await audit.note(tx, "cli", "add source", entry.name, now, url=entry.url)
     show.say(f"added {entry.name}; try it with `dispatcher sources check {shlex.quote(url)}`")
 
 
@@ -131,25 +114,18 @@ def remove(
 
 
 async def _remove(name: str, *, yes: bool) -> None:
+    from dispatcher import clock
     from dispatcher.cli import show
-    from dispatcher.errors import SourceError
-    from dispatcher.model.values import PausedBy
-    from dispatcher.store import sources
+    from dispatcher.pipeline import audit, catalogue
 
     async with context() as ctx:
         async with ctx.store.read() as tx:
-            found = await sources.by_name(tx, name)
-        if found is None:
-            raise SourceError(f"no source is named {name!r}; `dispatcher sources list` shows them")
-        if any(entry.name == name for entry in ctx.settings.sources):
-            raise SourceError(f"{name!r} is declared in the configuration, {ctx.settings.file}: take it out there")
+            found = await catalogue.source(tx, name)
+        catalogue.refuse_declared_source(ctx, name)
         show.confirm(f"Stop reading {name}?", yes=yes)
         async with ctx.store.write() as tx:
-            kept = await sources.has_articles(tx, found.id or 0)
-            if kept:
-                await sources.write(tx, found.id or 0, is_paused=True, paused_by=PausedBy.OPERATOR)
-            else:
-                await sources.remove(tx, found.id or 0)
+            kept = await catalogue.remove_source(ctx, tx, found)
+            await audit.note(tx, "cli", "remove source", name, clock.now())
     show.say(f"{name} is no longer read" + ("; its articles stay" if kept else ""))
 
 

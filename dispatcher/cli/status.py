@@ -23,23 +23,21 @@ def status(json: Json = False) -> None:
 async def _status(*, json: bool) -> None:
     from dispatcher.cli import show
     from dispatcher.model.values import DeliveryStatus
-    from dispatcher.store import figures, instances, outbox
+    from dispatcher.store import figures, outbox
 
     async with store() as opened:
-        daemon = await instances.living_daemon(opened)
+        found: dict[str, Any] = await figures.overview(opened)
         async with opened.read() as tx:
-            found: dict[str, Any] = await figures.status(tx)
             lost = [
                 delivery
                 for wanted in (DeliveryStatus.FAILED, DeliveryStatus.HELD, DeliveryStatus.EXPIRED)
                 for delivery in await outbox.listing(tx, status=wanted, limit=5)
             ]
-    found["daemon"] = {"pid": daemon.pid, "host": daemon.host, "since": daemon.started_at} if daemon else None
     if json:
         show.as_json(found)
         return
-    deliveries = found.pop("deliveries")
-    found["daemon"] = f"running, pid {daemon.pid} on {daemon.host}" if daemon else "not running"
+    deliveries, daemon = found.pop("deliveries"), found["daemon"]
+    found["daemon"] = f"running, pid {daemon['pid']} on {daemon['host']}" if daemon else "not running"
     show.facts("dispatcher", found)
     show.say("")
     show.facts("deliveries", deliveries)

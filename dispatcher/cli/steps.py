@@ -138,7 +138,8 @@ async def _once(at: datetime | None, *, yes: bool, json: bool) -> None:
 
 def _counts(report: Any) -> dict[str, int]:
     """What there is to count in a step's report."""
-    return {name: value for name, value in asdict(report).items() if isinstance(value, int)}
+    values = report if isinstance(report, dict) else asdict(report)
+    return {name: value for name, value in values.items() if isinstance(value, int)}
 
 
 def _said(report: Mapping[str, int]) -> str:
@@ -216,20 +217,25 @@ async def _dry_run(at: datetime | None, *, json: bool) -> None:
 
     now = at or clock.now()
     async with context() as ctx:
-        found = await _described(ctx, await plan(ctx, now, dry_run=True))
+        found = await _described(ctx, await plan(ctx, now, dry_run=True), now)
     if json:
         show.as_json(found)
         return
     show.table(
         f"would be sent at {now:%Y-%m-%d %H:%M:%S}Z",
-        ("reader", "cadence", "slot", "stories", "first"),
-        [(f["email"], f["cadence"], f["slot_at"], len(f["stories"]) + f["more"], f["stories"][0]) for f in found],
+        ("reader", "cadence", "slot", "leaves", "stories", "first"),
+        [
+            (f["email"], f["cadence"], f["slot_at"], f["leaves_at"] if f["leaves_at"] > now else "",
+             len(f["stories"]) + f["more"], f["stories"][0])
+            for f in found
+        ],
         empty="nothing is due",
-    )
+    )  # fmt: skip
 
 
-async def _described(ctx: Context, report: PlanReport) -> list[dict[str, Any]]:
+async def _described(ctx: Context, report: PlanReport, now: datetime) -> list[dict[str, Any]]:
     """Who would get which stories, by name."""
+    from dispatcher.pipeline.waiting import leaves
     from dispatcher.store import articles, subscribers
 
     planned = [(reader_id, one) for reader_id, made in report.previews.items() for one in made.planned]
@@ -242,6 +248,7 @@ async def _described(ctx: Context, report: PlanReport) -> list[dict[str, Any]]:
             "email": people[reader_id].email,
             "cadence": str(one.cadence),
             "slot_at": one.slot_at,
+            "leaves_at": leaves(people[reader_id], one.cadence, now),
             "stories": [titles.get(pick.candidate.article_id, "") for pick in one.picks],
             "more": one.more,
         }
@@ -251,15 +258,18 @@ async def _described(ctx: Context, report: PlanReport) -> list[dict[str, Any]]:
 
 def send(
     at: At = None,
-    limit: Annotated[int | None, typer.Option(metavar="N", parser=count, help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", parser=count, help="At most so many mails.")] = None,
     json: Json = False,
 ) -> None:
-    """Send what is in the outbox and due."""
+    """Send the mail that is in the outbox and due, and tell webhooks what they are to be told."""
 
     async def step(ctx: Context, now: datetime) -> Any:
         from dispatcher.pipeline.send import send
+        from dispatcher.pipeline.tell import tell
 
-        return await send(ctx, now, limit=limit)
+        sent = await send(ctx, now, limit=limit)
+        told = await tell(ctx, now)
+        return asdict(sent) | {f"webhooks_{name}": number for name, number in asdict(told).items()}
 
     _single(step, "send", at, json=json)
 

@@ -146,6 +146,7 @@ async def _admit(email: str, followed: list[str], values: dict[str, str], *, con
     from dispatcher.model.values import Origin, SubscriberStatus
     from dispatcher.pipeline.admission import admit
     from dispatcher.pipeline.entries import subscriber_entry
+    from dispatcher.pipeline.hooks import announce
     from dispatcher.store import subscribers, topics
 
     said = {name: value for name, value in values.items() if value}
@@ -161,6 +162,11 @@ async def _admit(email: str, followed: list[str], values: dict[str, str], *, con
             raise StoreError(f"nobody here has the address {entry.email}; add them with `dispatcher subscribers add`")
         slugs = {topic.slug: topic for topic in await topics.every(tx)}
         done = await admit(ctx, tx, entry, slugs, now, origin=Origin.CLI, consent=consent, given=frozenset(said))
+        if new:
+            reader = await subscribers.by_email(tx, entry.email.lower())
+            assert reader is not None
+            chosen = [follow.topic for follow in entry.topics]
+            await announce(ctx, tx, "subscribed", now, key=f"cli:{reader.id}:{now}", reader=reader, topics=chosen)
     show.say(f"{'added' if done == 'created' else done} {entry.email.lower()}")
     if new and not entry.topics:
         show.note(f"they follow nothing yet: `dispatcher subscribers set {entry.email} --topic SLUG`")
@@ -216,6 +222,7 @@ async def _remove(email: str, *, erase: bool, yes: bool) -> None:
     from dispatcher.model.values import SubscriberStatus
     from dispatcher.pipeline import enrolment
     from dispatcher.pipeline.admission import person
+    from dispatcher.pipeline.hooks import announce
 
     async with context() as ctx:
         async with ctx.store.read() as tx:
@@ -227,7 +234,9 @@ async def _remove(email: str, *, erase: bool, yes: bool) -> None:
         act = f"Erase {address}? They cannot be told apart from strangers afterwards." if erase else (
             f"Unsubscribe {address}? They will get nothing more.")  # fmt: skip
         show.confirm(act, yes=yes)
-        leave = enrolment.erase if erase else enrolment.leave
+        leave, now = enrolment.erase if erase else enrolment.leave, clock.now()
+        told: dict[str, Any] = {"subscriber_id": found.id, "erased": True} if erase else {"reader": found}
         async with ctx.store.write() as tx:
-            await leave(tx, ctx.address_key, found, ctx.newsletter.id or 0, clock.now())
+            await leave(tx, ctx.address_key, found, ctx.newsletter.id or 0, now)
+            await announce(ctx, tx, "unsubscribed", now, key=f"cli:{found.id}:{now}", **told)
     show.say(f"{'erased' if erase else 'unsubscribed'} {address}")

@@ -11,7 +11,6 @@ from dispatcher.cli.session import context, load, run, store
 
 if TYPE_CHECKING:
     from dispatcher.model.content import Article
-    from dispatcher.pipeline.context import Context
 
 app = typer.Typer(name="topics", cls=Listing, help="What readers can follow, and why an article matches.", epilog=ALONE)
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Its name in links and in other commands.")]
@@ -63,40 +62,17 @@ def add(
 async def _add(slug: str, query: str, name: str, description: str, language: str, *, public: bool) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
-    from dispatcher.errors import StoreError
-    from dispatcher.model.content import Topic
-    from dispatcher.model.values import Origin
-    from dispatcher.pipeline.declare import keep_query
+    from dispatcher.pipeline import audit, catalogue
     from dispatcher.pipeline.entries import topic_entry
-    from dispatcher.store import topics
     from dispatcher.topics.parser import parse
 
     parse(query)  # its own error shows the place with a caret
     entry = topic_entry(slug=slug, query=query, name=name, description=description, language=language, public=public)
     now = clock.now()
     async with context() as ctx, ctx.store.write() as tx:
-        if await topics.by_slug(tx, entry.slug) is not None:
-            hint = "remove it first, or choose another slug"
-            raise StoreError(f"a topic {entry.slug!r} is there already: {_declared(ctx, entry.slug) or hint}")
-        topic = Topic(
-            slug=entry.slug,
-            name=entry.name or entry.slug.replace("-", " ").capitalize(),
-            description=entry.description,
-            query_id=await keep_query(ctx, tx, entry.query, entry.language, now),
-            query_text=entry.query,
-            language=entry.language,
-            is_public=entry.public,
-            origin=Origin.CLI,
-            created_at=now,
-        )
-        await topics.insert(tx, topic)
+        await catalogue.add_topic(ctx, tx, entry, now)
+        await audit.note(tx, "cli", "add topic", entry.slug, now, query=entry.query)
     show.say(f"added {entry.slug}")
-
-
-def _declared(ctx: Context, slug: str) -> str:
-    """What to do about a topic that config declares; empty if it does not."""
-    is_declared = any(entry.slug == slug for entry in ctx.settings.topics)
-    return f"it is declared in the configuration, {ctx.settings.file}; change it there" if is_declared else ""
 
 
 @app.command()
@@ -106,21 +82,20 @@ def remove(slug: Slug, yes: Yes = False) -> None:
 
 
 async def _remove(slug: str, *, yes: bool) -> None:
+    from dispatcher import clock
     from dispatcher.cli import show
-    from dispatcher.errors import StoreError
+    from dispatcher.pipeline import audit, catalogue
     from dispatcher.store import topics
 
     async with context() as ctx:
         async with ctx.store.read() as tx:
-            found = await topics.by_slug(tx, slug)
-            readers = (await topics.figures(tx)).get(found.id or 0, (0, 0))[1] if found else 0
-        if found is None:
-            raise StoreError(f"no topic has the slug {slug!r}; `dispatcher topics list` shows them")
-        if hint := _declared(ctx, slug):
-            raise StoreError(f"the topic {slug!r} cannot be removed: {hint}")
+            found = await catalogue.topic(tx, slug)
+            readers = (await topics.figures(tx)).get(found.id or 0, (0, 0))[1]
+        catalogue.refuse_declared_topic(ctx, slug, "removed")
         show.confirm(f"Remove {slug} and the {readers} subscriptions to it?", yes=yes)
         async with ctx.store.write() as tx:
-            await topics.remove(tx, found.id or 0)
+            await catalogue.remove_topic(ctx, tx, found)
+            await audit.note(tx, "cli", "remove topic", slug, clock.now())
     show.say(f"removed {slug}")
 
 
@@ -139,30 +114,14 @@ def try_query(
 async def _try_query(query: str, where: str, language: str, *, json: bool) -> bool:
     from dispatcher.cli import show
     from dispatcher.pipeline.entries import topic_entry
-    from dispatcher.text.document import analyse
-    from dispatcher.topics.explain import explain
+    from dispatcher.pipeline.trial import explained
     from dispatcher.topics.parser import parse
 
     parse(query)  # its own error shows the place with a caret
     language = topic_entry(slug="test", query=query, language=language).language
     settings = load()
     article = await _article(where, settings.user_agent)
-    document = analyse(
-        title=article.title,
-        summary=article.summary,
-        body=article.body_text,
-        tags=article.tags,
-        authors=article.authors,
-        language=article.language,
-    )
-    texts = {
-        "title": article.title,
-        "summary": article.summary,
-        "body": article.body_text,
-        "tags": ", ".join(article.tags),
-        "authors": ", ".join(article.authors),
-    }
-    found = explain(query, document, language or settings.site.language, article=texts)
+    found = explained(query, article, language or settings.site.language)
     if json:
         show.as_json(found)
     else:

@@ -173,6 +173,7 @@ class DigestSettings(Section):
 
     max_articles: int = Field(20, ge=1, le=1000)
     order: Literal["newest", "relevant"] = "newest"
+    layout: Literal["cards", "list", "headlines"] = "cards"
     summary_length: int = Field(300, ge=0, le=10_000)
 
 

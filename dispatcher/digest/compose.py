@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from dispatcher.model.content import Article, Story
 from dispatcher.model.outbound import Digest, DigestContent, Section
-from dispatcher.model.values import DeliveryKind
+from dispatcher.model.values import DeliveryKind, Layout
 
 Item = tuple[int, int, int, str, tuple[str, ...]]
 """Article id, version, cluster id, the topic's label it stands under, the other labels it matches."""
@@ -20,15 +20,15 @@ Item = tuple[int, int, int, str, tuple[str, ...]]
 
 def identity(
     items: Sequence[Item], *, newsletter_id: int, kind: DeliveryKind, locale: str, zone: str, cadence: str,
-    slot_at: datetime, more: int, look: str, now: datetime,
+    slot_at: datetime, more: int, layout: str, look: str, now: datetime,
 ) -> dict[str, Any]:  # fmt: skip
     """A digest's row: two readers whose mail would show the same get the same `key`, and so the same digest.
 
-    `look` stands for everything else that shows: layout, caps, the version of templates and theme. Of the slot only
-    what a reader sees counts, the local day.
+    `look` stands for everything else that shows: caps, the version of templates and theme. Of the slot only what a
+    reader sees counts, the local day.
     """
     day = slot_at.astimezone(ZoneInfo(zone)).date().isoformat()
-    shown = [newsletter_id, kind, locale, zone, cadence, day, more, look, items]
+    shown = [newsletter_id, kind, locale, zone, cadence, day, more, layout, look, items]
     text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
     return {
         "key": hashlib.sha256(text.encode()).hexdigest(),
@@ -40,6 +40,7 @@ def identity(
         "slot_at": slot_at,
         "items": [[*item[:4], list(item[4])] for item in items],
         "more": more,
+        "layout": layout,
         "created_at": now,
     }
 
@@ -67,6 +68,7 @@ def content(
         slot_at=digest.slot_at,
         sections=sections,
         more=digest.more,
+        layout=digest.layout or Layout.CARDS,
         letter=digest.letter,
     )
 

@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from dispatcher.model.columns import instant, json, later, words
 from dispatcher.model.content import Story
-from dispatcher.model.values import Channel, DeliveryKind, DeliveryStatus, OutcomeKind
+from dispatcher.model.values import Channel, DeliveryKind, DeliveryStatus, Layout, OutcomeKind
 
 
 class Newsletter(SQLModel, table=True):
@@ -64,8 +64,10 @@ class Delivery(SQLModel, table=True):
         sa.Index("ix_delivery_claim", "status", "priority", "due_at"),
         sa.Index("ix_delivery_expiry", "status", "expires_at"),
         sa.Index("ix_delivery_had", "subscriber_id", "channel", "created_at"),
-        sa.Index("ix_delivery_finished", "finished_at"),
-    )
+        sa.Index("ix_delivery_finished", "status", "finished_at"),
+        sa.Index("ix_delivery_webhook", "recipient", "status", "due_at", sqlite_where=sa.text("channel = 'webhook'"),
+                 postgresql_where=sa.text("channel = 'webhook'")),
+    )  # fmt: skip
 
     id: int | None = Field(default=None, primary_key=True)
     key: str = Field(unique=True)
@@ -127,6 +129,7 @@ class DigestContent:
     slot_at: datetime
     sections: tuple[Section, ...]
     more: int = 0
+    layout: str = Layout.CARDS
     letter: str = ""
 
     @property

@@ -65,12 +65,13 @@ class DeliveryKind(StrEnum):
 
 
 class Priority(IntEnum):
-    """Order in the outbox: the lower number leaves first."""
+    """Order in the outbox: the lower number leaves first. Webhooks are a lane of their own, behind all mail."""
 
     BREAKING = 0
     INSTANT = 10
     CONFIRMATION = 20
     DIGEST = 30
+    WEBHOOK = 40
 
 
 class DeliveryStatus(StrEnum):

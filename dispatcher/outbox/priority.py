@@ -15,7 +15,7 @@ PRIORITIES = MappingProxyType(
         DeliveryKind.OWNER: Priority.CONFIRMATION,  # a warning must not queue behind what it warns about
         DeliveryKind.DIGEST: Priority.DIGEST,
         DeliveryKind.EDITION: Priority.DIGEST,
-        DeliveryKind.WEBHOOK: Priority.DIGEST,
+        DeliveryKind.WEBHOOK: Priority.WEBHOOK,
     }
 )
 

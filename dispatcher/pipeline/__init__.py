@@ -15,11 +15,22 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     declare     config → rows: what the operator wrote becomes sources, topics and readers (`readership`)
     enrolment   people: follow, change, pause, leave; keeps their schedules true
     admission   people whom the operator brings by command; `entries` checks them as config would
-    roster      many of them at once, in and out; `sheet` is the CSV
+    roster      many of them at once, in and out; `sheet` is CSV, `lines` JSON Lines
+    applicants  a row → somebody to be enrolled, checked once for all who say the same; `marks` knows who came before
+    intake      applicants by the thousand: strangers together, everybody else with admission's care
+    blocklist   who must not be written to, in and out
+    optin       people who come by themselves: a request and its mail; `choices` checks it, `limits` (with `providers` and
+                `disposable`) bound it, `own_topics` are what only they see
+    confirmation  the second half of it: the button that makes a reader of who asked
+    shelf       the latest articles in memory, for trying a query out; `trial` explains one on one article
     ingest      due sources → articles with their matches (`matching`)
-    plan        due readers → digests and deliveries; `batch` loads what that needs
+    publishing  articles that a program brings, by the way of all others; `access` is who may: tokens and their scopes
+    plan        due readers → digests and deliveries; `batch` loads what that needs, `waiting` puts it off
     preview     what one reader would get, without sending it
-    send        claimed deliveries → the wire → outcomes (`ledger` commits them)
+    send        claimed deliveries → a `carrier` → outcomes (`ledger` commits them); `lease` keeps them ours
+    mail        the carrier whose way leads over the relay
+    tell        the carriers of webhooks, each in a lane of its own
+    hooks       how anything that happens is announced to webhooks; `tidings` are those of mail
     settle      events that came back → strikes, suppressions, departures
     prune       what has outlived its retention
     quarantine  how one poisoned row is set aside while the others go on

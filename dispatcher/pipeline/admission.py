@@ -12,15 +12,23 @@ from dispatcher.config.settings import SubscriberEntry
 from dispatcher.errors import DispatcherError, StoreError
 from dispatcher.model.audience import Subscriber, Subscription
 from dispatcher.model.content import Topic
-from dispatcher.model.values import Origin, SubscriberStatus, SubscriptionStatus, SuppressionReason, SuppressionScope
+from dispatcher.model.values import (
+    ConsentKind,
+    Origin,
+    SubscriberStatus,
+    SubscriptionStatus,
+    SuppressionReason,
+    SuppressionScope,
+)
 from dispatcher.pipeline import enrolment
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.entries import address
 from dispatcher.schedule import cadence as cadences
-from dispatcher.store import Transaction, subscribers, suppressions, topics
+from dispatcher.store import Transaction, consents, subscribers, suppressions, topics
 from dispatcher.store.keys import address_hash
 
 FIELDS = ("name", "timezone", "locale", "cadence")
+VOUCHED = "the operator vouches for it"
 
 
 class NotAdmittedError(DispatcherError):
@@ -68,6 +76,17 @@ async def look_up(ctx: Context, tx: Transaction, emails: Sequence[str]) -> dict[
     return found
 
 
+def is_settled(entry: SubscriberEntry, slugs: Mapping[str, Topic], given: frozenset[str], known: Known) -> bool:
+    """Whether `admit` would find this person "unchanged". NotAdmittedError as there, but for what config declares."""
+    asked = _asked(entry, slugs)
+    _is_returning(entry.email, known, "")
+    if known.reader is None:
+        return False
+    changes = _changes(known.reader, entry, given)
+    usual = changes.get("cadence", known.reader.cadence)
+    return not (changes or _wanted(known.reader, known.mine, asked, usual))
+
+
 async def admit(
     ctx: Context, tx: Transaction, entry: SubscriberEntry, slugs: Mapping[str, Topic], now: datetime, *,
     origin: Origin, consent: str = "", given: frozenset[str] = frozenset(FIELDS), known: Known | None = None,
@@ -81,8 +100,10 @@ async def admit(
     asked = _asked(entry, slugs)
     known = known or (await look_up(ctx, tx, [entry.email.lower()]))[entry.email.lower()]
     is_returning = _is_returning(entry.email, known, consent)
-    proof = {"how": origin.value, "at": now.isoformat(), "by": consent or "the operator vouches for it"}
+    proof = {"how": origin.value, "at": now.isoformat(), "by": consent or VOUCHED}
     reader, mine = known.reader, known.mine
+    if reader is None or is_returning:
+        await vouch(ctx, tx, entry, proof["by"], now)
     if reader is None:
         reader = await enrolment.enrol(tx, ctx.address_key, _new(ctx, entry, origin, proof, now))
         wanted = {topic_id: cadence or reader.cadence for topic_id, cadence in asked.items()}
@@ -102,6 +123,17 @@ async def admit(
         await enrolment.rejoin(tx, ctx.address_key, reader, ctx.newsletter.id or 0, proof)
     await _follow(ctx, tx, reader, mine, wanted, slugs, origin, now)
     return "updated"
+
+
+async def vouch(
+    ctx: Context, tx: Transaction, entry: SubscriberEntry, source: str, at: datetime, *, ip: str = ""
+) -> None:  # fmt: skip
+    """Keep as proof that somebody vouches for a person's consent."""
+    email = entry.email.lower()
+    row = {"kind": ConsentKind.VOUCHED, "newsletter_id": ctx.newsletter.id, "address": email,
+           "address_hash": address_hash(ctx.address_key, email), "topics": [follow.topic for follow in entry.topics],
+           "source": source, "ip": ip, "at": at}  # fmt: skip
+    await consents.add_all(tx, [row])
 
 
 def _asked(entry: SubscriberEntry, slugs: Mapping[str, Topic]) -> dict[int, str]:

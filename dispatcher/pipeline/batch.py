@@ -13,6 +13,7 @@ from dispatcher.model.values import Channel, DeliveryKind, DeliveryStatus, Subsc
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.enrolment import following
 from dispatcher.schedule import cadence as cadences
+from dispatcher.schedule.quiet import Quiet
 from dispatcher.schedule.select import Due, Reader, earliest_look, slots
 from dispatcher.store import Transaction, planning, subscribers, topics
 from dispatcher.store.engine import counter
@@ -74,7 +75,8 @@ def _reader(
         for row in schedules
         if row.next_due_at is not None and row.next_due_at <= now
     ]
-    return Reader(person.id or 0, person.timezone, active if planning.is_readable(person) else (), dues)
+    followings = active if planning.is_readable(person) else ()
+    return Reader(person.id or 0, person.timezone, followings, dues, quiet=Quiet.of(person))
 
 
 def _with_history(

@@ -17,6 +17,7 @@ from dispatcher.config import Checks, Settings
 from dispatcher.delivery.relay import Relay, Security
 from dispatcher.delivery.smtp import SmtpTransport
 from dispatcher.delivery.transport import Transport
+from dispatcher.delivery.webhook import WebhookTransport
 from dispatcher.digest.render import Templates, builtin_folder
 from dispatcher.digest.wire import Door
 from dispatcher.errors import BusyError, StoreError
@@ -41,6 +42,7 @@ class Context:
     fetcher: Fetcher
     templates: Templates
     transport: Transport
+    webhooks: WebhookTransport
     site_key: bytes
     address_key: bytes
     keyring: Keyring
@@ -72,6 +74,7 @@ class Context:
         async with self.store.write() as tx:
             self.newsletter = await newsletters.keep(tx, default_newsletter(settings))
         self.settings, self.templates = settings, templates
+        self.webhooks.forget_troubles()
 
 
 def load_settings(path: Path | None = None, env: Mapping[str, str] = os.environ) -> Settings:
@@ -122,6 +125,7 @@ async def open_context(
             fetcher=fetcher,
             templates=open_templates(settings),
             transport=chosen,
+            webhooks=WebhookTransport(fetcher),
             site_key=site_key,
             address_key=address_key,
             keyring=keyring,

@@ -96,7 +96,7 @@ async def _sources(ctx: Context, tx: Transaction, now: datetime, pause_missing: 
         if found.paused_by == PausedBy.CONFIG:
             wanted |= {"is_paused": False, "paused_by": None}
         if found.url != entry.url:
-            wanted |= _another_place(now)
+            wanted |= another_place(now)
         if changes := differing(found, wanted):
             await sources.write(tx, found.id or 0, **changes)
             report.updated += 1
@@ -107,7 +107,7 @@ async def _sources(ctx: Context, tx: Transaction, now: datetime, pause_missing: 
                 report.paused += 1
 
 
-def _another_place(now: datetime) -> dict[str, Any]:
+def another_place(now: datetime) -> dict[str, Any]:
     """A source that moved: what we knew of the old place's answers is void, and its next poll is a first poll."""
     validators = {"etag": "", "last_modified": "", "body_hash": "", "retry_after_at": None, "failures": 0}
     return validators | {"next_poll_at": now, "succeeded_at": None, "created_at": now}

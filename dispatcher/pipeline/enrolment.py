@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from dispatcher.model.audience import Schedule, Subscriber, Subscription
@@ -20,7 +22,7 @@ from dispatcher.model.values import (
 from dispatcher.schedule import agenda
 from dispatcher.schedule import cadence as cadences
 from dispatcher.schedule.select import Following, owed_from
-from dispatcher.store import Transaction, outbox, subscribers, suppressions
+from dispatcher.store import Transaction, bulk, consents, events, outbox, subscribers, suppressions, topics
 from dispatcher.store.engine import counter
 from dispatcher.store.keys import address_hash
 
@@ -71,6 +73,61 @@ async def enrol_all(
     await subscribers.add_schedules(tx, schedules)
 
 
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody new, as plain values: thousands of them come at once. `follows` is topic id → canonical cadence."""
+
+    email: str
+    address_hash: str
+    name: str
+    timezone: str
+    locale: str
+    cadence: str
+    consent: Mapping[str, Any]
+    follows: Mapping[int, str]
+
+
+async def enrol_many(
+    tx: Transaction, newcomers: Sequence[Newcomer], newsletter_id: int, *, origin: Origin, now: datetime,
+    looks_back: bool,
+) -> None:  # fmt: skip
+    """As `enrol_all`, but what many have in common is worked out only once."""
+    release = await counter(tx, "release")
+    own = ("email", "name", "timezone", "locale", "cadence", "consent")
+    people = [tuple(getattr(one, name) for name in own) for one in newcomers]
+    example = Subscriber(email="", origin=origin, created_at=now)
+    ids = await subscribers.insert_many(tx, example, own, people, [one.address_hash for one in newcomers])
+    numbered = list(zip(ids, newcomers, strict=True))
+    followed = [
+        (_begun_by_anybody(topic_id, cadence, origin, now, release, looks_back), (number,))
+        for number, one in numbered
+        for topic_id, cadence in one.follows.items()
+    ]
+    await bulk.insert_copies(tx, ("subscriber_id",), followed)
+    due = [
+        (row, (number,))
+        for number, one in numbered
+        for cadence in set(one.follows.values())
+        for row in _scheduled_for_anybody(cadence, one.timezone, newsletter_id, now)
+    ]
+    await bulk.insert_copies(tx, ("subscriber_id",), due)
+
+
+@lru_cache(maxsize=4096)
+def _begun_by_anybody(
+    topic_id: int, cadence: str, origin: Origin, now: datetime, release: int, looks_back: bool
+) -> Subscription:
+    """What a new subscription is like, whosever it is: an example to be copied, never to be changed."""
+    return _begun(0, topic_id, cadence, origin, now, release, looks_back=looks_back)
+
+
+@lru_cache(maxsize=4096)
+def _scheduled_for_anybody(cadence: str, zone: str, newsletter_id: int, now: datetime) -> Sequence[Schedule]:
+    """What a new reader's schedule for this cadence is like: an example as well."""
+    wanted = set() if cadence == "instant" else {(Channel.EMAIL, cadence)}
+    return agenda.revise((), wanted, subscriber_id=0, newsletter_id=newsletter_id, zone=zone, now=now)
+
+
 async def enrol(tx: Transaction, key: bytes, subscriber: Subscriber) -> Subscriber:
     """Store a new person, reachable by e-mail. The caller has checked that nothing bars the address."""
     await subscribers.insert(tx, subscriber, address_hash(key, subscriber.email))
@@ -102,7 +159,7 @@ async def follow(
         renewed = {name: getattr(fresh, name) for name in ("cadence", "status", "floor_at", "created_at", "origin")}
         # what it read before it ended stays read
         await subscribers.write_subscription(
-            tx, found.id or 0, **renewed, paused_by=None, read_at=None, owed_from_at=None, look_at=None
+            tx, found.id or 0, **renewed, paused_by=None, read_at=None, owed_from_at=None, look_at=None, ended_at=None
         )
         return True
     return await _change(tx, reader, found, canonical, now)
@@ -205,12 +262,18 @@ async def _schedules(tx: Transaction, reader: Subscriber) -> Sequence[Schedule]:
     return (await subscribers.schedules(tx, [reader.id or 0])).get(reader.id or 0, [])
 
 
-async def pause(tx: Transaction, reader: Subscriber, by: PausedBy, newsletter_id: int, now: datetime) -> bool:
-    """Stop sending to a person until somebody resumes them. False if they are not active."""
-    paused = {"status": SubscriberStatus.PAUSED, "paused_by": by}
+async def pause(
+    tx: Transaction, reader: Subscriber, by: PausedBy, newsletter_id: int, now: datetime, *,
+    until: datetime | None = None,
+) -> bool:  # fmt: skip
+    """Stop sending to a person until somebody resumes them, or, if they pause themselves, until an instant.
+
+    False if they are not active.
+    """
+    paused = {"status": SubscriberStatus.PAUSED, "paused_by": by, "paused_until": until}
     if not await subscribers.write(tx, reader.id or 0, was=SubscriberStatus.ACTIVE, **paused):
         return False
-    reader.status, reader.paused_by = SubscriberStatus.PAUSED, by
+    reader.status, reader.paused_by, reader.paused_until = SubscriberStatus.PAUSED, by, until
     await reschedule(tx, reader, newsletter_id, now)
     await outbox.suppress(tx, now, subscriber_id=reader.id)
     return True
@@ -218,32 +281,49 @@ async def pause(tx: Transaction, reader: Subscriber, by: PausedBy, newsletter_id
 
 async def resume(tx: Transaction, reader: Subscriber, newsletter_id: int, now: datetime) -> bool:
     """Send again to a person who was paused. False if they were not: whoever left comes back only by themselves."""
-    active = {"status": SubscriberStatus.ACTIVE, "paused_by": None}
+    active = {"status": SubscriberStatus.ACTIVE, "paused_by": None, "paused_until": None}
     if not await subscribers.write(tx, reader.id or 0, was=SubscriberStatus.PAUSED, **active):
         return False
-    reader.status, reader.paused_by = SubscriberStatus.ACTIVE, None
+    reader.status, reader.paused_by, reader.paused_until = SubscriberStatus.ACTIVE, None, None
     await reschedule(tx, reader, newsletter_id, now)
     return True
 
 
 async def leave(tx: Transaction, key: bytes, reader: Subscriber, newsletter_id: int, now: datetime) -> None:
     """A person unsubscribes: nothing more under this newsletter, effective when this transaction commits."""
-    assert reader.id is not None
-    hashed = address_hash(key, reader.email)
-    reason = SuppressionReason.UNSUBSCRIBED
-    await suppressions.add(tx, hashed, reason, now, address=reader.email, newsletter_id=newsletter_id)
-    reader.status = SubscriberStatus.UNSUBSCRIBED
-    await subscribers.write(tx, reader.id, status=reader.status)
-    await subscribers.end_subscriptions(tx, reader.id)
-    await reschedule(tx, reader, newsletter_id, now)
-    await outbox.suppress(tx, now, subscriber_id=reader.id)
+    await leave_all(tx, key, [reader], newsletter_id, now)
+
+
+async def leave_all(
+    tx: Transaction, key: bytes, readers: Sequence[Subscriber], newsletter_id: int, now: datetime
+) -> None:
+    """`leave` for many, in as many statements as for one."""
+    ids = [reader.id or 0 for reader in readers]
+    await subscribers.depart(tx, ids, now)  # first: whoever plans them now has to wait, or is waited for
+    rows = [
+        {
+            "address_hash": address_hash(key, reader.email),
+            "address": reader.email,
+            "scope": SuppressionScope.NEWSLETTER,
+            "newsletter_id": newsletter_id,
+            "reason": SuppressionReason.UNSUBSCRIBED,
+            "since": now,
+        }
+        for reader in readers
+    ]
+    await suppressions.add_many(tx, rows)
+    await outbox.suppress(tx, now, subscriber_ids=ids)
+    for reader in readers:
+        reader.status, reader.paused_until = SubscriberStatus.UNSUBSCRIBED, None
 
 
 async def rejoin(tx: Transaction, key: bytes, reader: Subscriber, newsletter_id: int, consent: dict[str, Any]) -> None:
     """Somebody who left comes back, with proof of a new consent. Bounces and complaints are not lifted by it."""
     await suppressions.lift(tx, address_hash(key, reader.email), newsletter_id)
-    reader.status, reader.paused_by, reader.consent = SubscriberStatus.ACTIVE, None, consent
-    await subscribers.write(tx, reader.id or 0, status=reader.status, paused_by=None, consent=consent)
+    back: dict[str, Any] = {"status": SubscriberStatus.ACTIVE, "paused_by": None, "paused_until": None}
+    for name, value in (back | {"consent": consent}).items():
+        setattr(reader, name, value)
+    await subscribers.write(tx, reader.id or 0, **back, consent=consent)
 
 
 async def erase(tx: Transaction, key: bytes, reader: Subscriber, newsletter_id: int, now: datetime) -> None:
@@ -252,8 +332,16 @@ async def erase(tx: Transaction, key: bytes, reader: Subscriber, newsletter_id: 
     hashed = address_hash(key, reader.email)
     await leave(tx, key, reader, newsletter_id, now)
     await suppressions.add(tx, hashed, SuppressionReason.ERASED, now)
-    await suppressions.forget_address(tx, hashed)
+    await consents.forget_requests(tx, reader.id)
+    for known in await subscribers.addresses(tx, reader.id):
+        if known.address == reader.email or await subscribers.by_email(tx, known.address) is None:
+            await suppressions.forget_address(tx, known.address_hash)
+            await consents.forget_address(tx, known.address, known.address_hash)
+            await outbox.forget_address(tx, known.address_hash, now)
     await outbox.forget_recipient(tx, reader.id)
-    await subscribers.erase(tx, reader.id)
+    await events.forget_person(tx, reader.id)
+    for topic in await topics.owned(tx, reader.id):
+        await topics.remove(tx, topic.id or 0)
+    await subscribers.erase(tx, reader.id, now)
     gone: dict[str, Any] = {"email": "", "name": "", "consent": {}, "chosen": [], "status": SubscriberStatus.ERASED}
     await subscribers.write(tx, reader.id, **gone)

@@ -107,7 +107,7 @@ async def _keep_safely(
         fresh = await asyncio.to_thread(lambda: [(raw, clean(raw, source, now)) for raw in batch])
         async with ctx.store.write() as tx:
             await in_turn(tx, "ingest")  # so that no two sources bring the same link at the same moment
-            done = await _keep(ctx, tx, source, fresh, now)
+            done = await keep_items(ctx, tx, source, fresh, now)
         report.add(done)
 
     async def leave_out(raw: RawArticle, error: Exception) -> None:
@@ -155,10 +155,11 @@ async def _keep_source(tx: Transaction, source: Source, reading: Reading, now: d
     await sources.finish(tx, source, now, next_poll_at, **changes)
 
 
-async def _keep(
+async def keep_items(
     ctx: Context, tx: Transaction, source: Source, items: Sequence[tuple[RawArticle, Article]], now: datetime
 ) -> IngestReport:
-    """Store items: new, edited, seen elsewhere under the same link, or nothing new at all."""
+    """Store items of one source, each with its cleaned article: new, edited, seen elsewhere under the same link, or
+    nothing new at all. Take your turn (`in_turn(tx, "ingest")`) first."""
     source_id = source.id or 0
     known = await articles.sightings(tx, source_id, [raw.guid for raw, _ in items])
     unknown = [(raw, fresh) for raw, fresh in items if raw.guid not in known]

@@ -10,10 +10,12 @@ the database refuses (locked, disk full), the ledger tries until it gives in: se
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from dispatcher.errors import StoreError
+from dispatcher.model.outbound import Delivery
 from dispatcher.model.values import DeliveryStatus, EventType, SuppressionReason
 from dispatcher.observability.logs import logger
 from dispatcher.store import Store, Transaction, events, outbox, subscribers, suppressions
@@ -41,23 +43,27 @@ class Entry:
     verdict: Verdict
     at: datetime
     strike: Strike | None = None
+    delivery: Delivery | None = None
 
 
 Waiting = tuple[Entry, asyncio.Future[None]]
+Tidings = Callable[[Transaction, Sequence[Entry]], Awaitable[None]]
 
 
 class Ledger:
-    """Group commit of outcomes for one process."""
+    """Group commit of outcomes for one process. `tidings` hears of what was written, in its transaction."""
 
-    def __init__(self, store: Store, instance_id: int) -> None:
-        self._store, self._instance_id = store, instance_id
+    def __init__(self, store: Store, instance_id: int, tidings: Tidings | None = None) -> None:
+        self._store, self._instance_id, self._tidings = store, instance_id, tidings
         self._waiting: list[Waiting] = []
         self._writing = asyncio.Lock()
 
-    async def commit(self, verdict: Verdict, at: datetime, strike: Strike | None = None) -> None:
+    async def commit(
+        self, verdict: Verdict, at: datetime, strike: Strike | None = None, delivery: Delivery | None = None
+    ) -> None:
         """Return when the outcome is on disk. Raises what keeps this one from it, never what is wrong with another."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((Entry(verdict, at, strike), done))
+        self._waiting.append((Entry(verdict, at, strike, delivery), done))
         async with self._writing:
             if not done.done():  # else the one before us took ours along
                 await self._flush()
@@ -102,12 +108,15 @@ class Ledger:
 
     async def _write(self, entries: list[Entry]) -> None:
         async with self._store.write() as tx:
-            await outbox.settle_outcomes(tx, self._instance_id, [entry.verdict for entry in entries], entries[-1].at)
+            verdicts = [entry.verdict for entry in entries]
+            settled = set(await outbox.settle_outcomes(tx, self._instance_id, verdicts, entries[-1].at))
             arrived = [e.verdict.delivery_id for e in entries if e.verdict.status == DeliveryStatus.SENT]
             await subscribers.forgive(tx, arrived)
             for entry in entries:
                 if entry.strike is not None:
                     await _strike(tx, entry, entry.strike)
+            if self._tidings is not None:
+                await self._tidings(tx, [entry for entry in entries if entry.verdict.delivery_id in settled])
 
 
 async def _strike(tx: Transaction, entry: Entry, strike: Strike) -> None:

@@ -33,7 +33,7 @@ async def match(ctx: Context, tx: Transaction, touched: Sequence[tuple[Article, 
     rows: list[dict[str, Any]] = []
     for article, seen_at in touched:
         article_id = article.id or 0
-        hits = ctx.index.match(_document(article, names[article_id]))
+        hits = ctx.index.match(document_of(article, names[article_id]))
         rows += _new_matches(article_id, hits, matched[article_id], seen_at)
         if gone := (matched[article_id] & ctx.queries.keys()) - {hit.query_id for hit in hits}:
             await articles.drop_matches(tx, article_id, sorted(gone))
@@ -65,7 +65,7 @@ async def _match_backwards(tx: Transaction, index: Index, page: Sequence[Article
     names, matched = await articles.source_names(tx, ids), await articles.queries_of(tx, ids)
     rows: list[dict[str, Any]] = []
     for article in page:
-        hits = index.match(_document(article, names[article.id or 0]))
+        hits = index.match(document_of(article, names[article.id or 0]))
         rows += _new_matches(article.id or 0, hits, matched[article.id or 0], article.seen_at)
     return await articles.add_matches(tx, rows)
 
@@ -95,7 +95,8 @@ def _new_matches(
     ]
 
 
-def _document(article: Article, sources: Sequence[str]) -> Document:
+def document_of(article: Article, sources: Sequence[str]) -> Document:
+    """An article analysed for matching. `sources` are the names of all that brought it."""
     return analyse(
         title=article.title,
         summary=article.summary,

@@ -11,6 +11,7 @@ from dispatcher.pipeline.plan import PlanReport, plan
 from dispatcher.pipeline.prune import PruneReport, prune
 from dispatcher.pipeline.send import SendReport, send
 from dispatcher.pipeline.settle import SettleReport, settle
+from dispatcher.pipeline.tell import tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +22,17 @@ class Pass:
     plan: PlanReport
     send: SendReport
     settle: SettleReport
+    tell: SendReport
     prune: PruneReport
 
 
 async def once(ctx: Context, now: datetime) -> Pass:
-    """Poll every enabled source, plan, send, settle and prune, all as if it were `now`."""
+    """Poll every enabled source, plan, send, settle, tell webhooks of it and prune, all as if it were `now`."""
     return Pass(
         ingest=await ingest(ctx, now, everything=True),
         plan=await plan(ctx, now),
         send=await send(ctx, now),
         settle=await settle(ctx, now),
+        tell=await tell(ctx, now),
         prune=await prune(ctx, now),
     )

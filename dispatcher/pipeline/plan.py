@@ -1,6 +1,6 @@
 """Step 2, plan: due readers → digests and deliveries.
 
-    expire ▷ wake instant ▷ due readers ▷ lock ▷ load ▷ decide (pure: schedule.select) ▷ save
+    expire ▷ wake ▷ due readers ▷ lock ▷ put off (their quiet time) ▷ load ▷ decide (pure: schedule.select) ▷ save
 
 A reader is planned in one transaction, all that is due together, so that two daemons cannot each send the same
 story. Nothing new: nothing sent, and the schedule moves on. A reader who cannot be planned (a row that somebody wrote
@@ -25,7 +25,10 @@ from dispatcher.pipeline.batch import Batch, key_of, load
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.enrolment import reschedule
 from dispatcher.pipeline.quarantine import apart
+from dispatcher.pipeline.tidings import tell_expired
+from dispatcher.pipeline.waiting import POISON, postpone, wake
 from dispatcher.schedule import cadence as cadences
+from dispatcher.schedule.quiet import Quiet, release_at
 from dispatcher.schedule.select import Plan, Planned, Policy, decide
 from dispatcher.store import Transaction, outbox, planning, subscribers
 from dispatcher.store.engine import counter, move_counter
@@ -33,7 +36,6 @@ from dispatcher.store.engine import counter, move_counter
 log = logger("plan")
 
 BATCH = 500  # readers in one transaction
-POISON = timedelta(hours=1)
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class PlanReport:
     """What a plan did. `previews` is filled by a dry run only: subscriber id → what they would get."""
 
     readers: int = 0
+    waiting: int = 0  # readers whose quiet time it is
     digests: int = 0
     deliveries: int = 0
     failed: int = 0
@@ -49,6 +52,7 @@ class PlanReport:
     def add(self, done: PlanReport) -> None:
         """Count what one batch did."""
         self.readers += done.readers
+        self.waiting += done.waiting
         self.digests += done.digests
         self.deliveries += done.deliveries
         self.previews |= done.previews
@@ -59,7 +63,9 @@ async def plan(ctx: Context, now: datetime, *, dry_run: bool = False) -> PlanRep
     report = PlanReport()
     if not dry_run:
         async with ctx.store.write() as tx:
-            await outbox.expire(tx, now)  # what never arrived folds into what is planned now
+            late = await outbox.expire(tx, now)  # what never arrived folds into what is planned now
+            await tell_expired(ctx, tx, late, now)
+        await wake(ctx, now)
         await _wake_instant(ctx, now)
     last = 0
     while not ctx.stopping.is_set():
@@ -109,8 +115,11 @@ async def _preview(ctx: Context, tx: Transaction, ids: Sequence[int], now: datet
 
 async def _plan_batch(ctx: Context, tx: Transaction, ids: Sequence[int], now: datetime) -> PlanReport:
     people = await planning.lock_readers(tx, ids)
-    batch = await load(ctx, tx, await _in_their_zone(ctx, tx, people, now), now)
-    return await _save(ctx, tx, batch, _decide(ctx, batch, now), now)
+    awake = await postpone(tx, await _in_their_zone(ctx, tx, people, now), now)
+    batch = await load(ctx, tx, awake, now)
+    report = await _save(ctx, tx, batch, _decide(ctx, batch, now), now)
+    report.waiting = len(people) - len(awake)
+    return report
 
 
 def _decide(ctx: Context, batch: Batch, now: datetime) -> dict[int, Plan]:
@@ -184,6 +193,7 @@ def digest_row(ctx: Context, person: Subscriber, planned: Planned, now: datetime
         cadence=str(planned.cadence),
         slot_at=planned.slot_at,
         more=planned.more,
+        layout="" if is_story else person.layout or ctx.settings.digest.layout,
         look=f"{ctx.templates.version}:{ctx.settings.digest.summary_length}:{ctx.newsletter.model_dump_json()}",
         now=now,
     )
@@ -197,6 +207,7 @@ def delivery_row(
     kind = DeliveryKind.ALERT if instant else DeliveryKind.DIGEST
     key = key_of(ctx, kind, endpoint, planned.slot)
     lifetime = lifetime_of(kind) if instant else cadences.expiry(planned.cadence)
+    quiet = Quiet.of(person)
     return {
         "key": key,
         "kind": kind,
@@ -215,8 +226,8 @@ def delivery_row(
             "cadence": str(planned.cadence),
         },
         "slot_at": planned.slot_at,
-        "due_at": now if instant else now + _spread(key, ctx.settings.schedule.send_spread),
-        "expires_at": planned.slot_at + lifetime,
+        "due_at": now if instant else _spread(key, ctx.settings.schedule.send_spread, now, person.timezone, quiet),
+        "expires_at": release_at(planned.slot_at, person.timezone, *quiet) + lifetime,
         "created_at": now,
         "message_id": message_id(key, ctx.site_key, ctx.mail_domain),
         "attempts": 0,
@@ -225,6 +236,8 @@ def delivery_row(
     }
 
 
-def _spread(key: str, width: timedelta) -> timedelta:
-    """Where in the spread a delivery falls: the same for the same delivery, even over many."""
-    return width * (int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) / 2**32)
+def _spread(key: str, width: timedelta, now: datetime, zone: str, quiet: Quiet) -> datetime:
+    """When in the spread a delivery leaves: the same for the same delivery, even over many; at once rather than in
+    the reader's quiet time."""
+    due_at = now + width * (int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) / 2**32)
+    return due_at if release_at(due_at, zone, *quiet) <= due_at else now

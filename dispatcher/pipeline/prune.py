@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from ipaddress import ip_network
 
 from dispatcher.pipeline.context import Context
-from dispatcher.store import articles, outbox
+from dispatcher.store import access, articles, audits, consents, operators, outbox
+
+SILENT_FOR = timedelta(days=1)
+"""How long a request that no mail answered is counted."""
 
 
 @dataclass(slots=True)
 class PruneReport:
-    """What a prune did."""
+    """What a prune did. `entries` counts answers kept for repeats, lapsed visits and lines of the audit log."""
 
     wires: int = 0
     articles: int = 0
     deliveries: int = 0
+    requests: int = 0
+    networks: int = 0
+    entries: int = 0
 
 
 async def prune(ctx: Context, now: datetime) -> PruneReport:
-    """Empty old articles, delete old deliveries and attempts, forget the fragments nobody will send again."""
+    """Empty old articles, delete old deliveries and attempts, forget the fragments nobody will send again.
+
+    Forget the requests that nobody confirmed, the machines that consents came from, and old entries of the admin pages.
+    """
     keep = ctx.settings.retention
     report = PruneReport()
     async with ctx.store.write() as tx:
@@ -30,4 +40,43 @@ async def prune(ctx: Context, now: datetime) -> PruneReport:
         report.deliveries = await outbox.prune(
             tx, deliveries_before=now - keep.deliveries, attempts_before=now - keep.attempts
         )
+    report.requests = await _forget_unconfirmed(ctx, now)
+    report.networks = await _cut_networks(ctx, now)
+    async with ctx.store.write() as tx:
+        report.entries = await access.prune(tx, now)
+        report.entries += await operators.prune(tx, now)
+        report.entries += await audits.prune(tx, now - keep.audit)
     return report
+
+
+async def _forget_unconfirmed(ctx: Context, now: datetime) -> int:
+    """Requests that were never confirmed go, and with them all that tells whose address it was."""
+    forgotten = 0
+    while True:
+        async with ctx.store.write() as tx:
+            ids = await consents.prune(
+                tx, unconfirmed_before=now - ctx.settings.retention.unconfirmed, silent_before=now - SILENT_FOR
+            )
+            await outbox.forget_letters(tx, [f"letter:{ctx.newsletter.id}:confirm:{opt_in_id}" for opt_in_id in ids])
+        if not ids:
+            return forgotten
+        forgotten += len(ids)
+
+
+async def _cut_networks(ctx: Context, now: datetime) -> int:
+    """After a while a proof of consent says from which network it came, and no longer from which machine."""
+    cut = 0
+    while True:
+        async with ctx.store.write() as tx:
+            done = await consents.cut_networks(tx, now - ctx.settings.retention.networks, _network_of)
+        if not done:
+            return cut
+        cut += done
+
+
+def _network_of(ip: str) -> str:
+    """An IPv4 address's /24, an IPv6 address's /48; nothing of what is no address."""
+    try:
+        return str(ip_network(f"{ip}/{48 if ':' in ip else 24}", strict=False))
+    except ValueError:
+        return ""

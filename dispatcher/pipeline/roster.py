@@ -2,151 +2,125 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import IO, Any
 
-from dispatcher.config.settings import SubscriberEntry
 from dispatcher.model.audience import Subscriber, Subscription
+from dispatcher.model.consent import Consent
 from dispatcher.model.content import Topic
-from dispatcher.model.values import Origin, SubscriberStatus, SubscriptionStatus
-from dispatcher.pipeline import sheet
-from dispatcher.pipeline.admission import Known, NotAdmittedError, admit, look_up, suppressed
+from dispatcher.model.values import ConsentKind, SubscriptionStatus
+from dispatcher.pipeline import lines, sheet
+from dispatcher.pipeline.admission import suppressed
+from dispatcher.pipeline.applicants import COLUMNS, IGNORED, PERSON, Applicant, Refusal, Register
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.entries import EntryError, subscriber_entry
-from dispatcher.store import Transaction, subscribers, topics
+from dispatcher.pipeline.intake import Desk, TakenIn
+from dispatcher.store import Transaction, consents, subscribers, topics
+from dispatcher.store.keys import address_hash
 
-COLUMNS = ("email", "name", "timezone", "locale", "topics", "cadence", "status")
-IGNORED = ("origin", "created_at")  # what we write for people to see, and do not read back
-BATCH = 200  # people in one transaction: others want to write meanwhile
-_LINE_BREAK = re.compile(r"\s*[\r\n]+\s*")
+__all__ = ["COLUMNS", "IGNORED", "TakenIn", "take_in", "write_out"]
 
-
-@dataclass(slots=True)
-class TakenIn:
-    """What became of the rows of a sheet."""
-
-    read: int = 0
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    bad: int = 0
+BATCH = 2_000  # rows looked up together, and new people in one transaction: well under half a second
+AGREED = (ConsentKind.CONFIRMED, ConsentKind.VOUCHED)
 
 
 async def take_in(
     ctx: Context, rows: Iterable[sheet.Row], now: datetime, *, on_bad: Callable[[int, str], None],
     on_progress: Callable[[], None] = lambda: None,
 ) -> TakenIn:  # fmt: skip
-    """Enrol everybody in a sheet. `on_bad` is told the line and reason of each row left out.
+    """Enrol everybody in a sheet. `on_bad` is told the line and reason of each row left out, in order.
 
-    The same sheet a second time changes nothing. Memory: a number for each row, to know an address that comes twice.
+    The same sheet a second time changes nothing, and one that was broken off is taken up by giving it again. Others
+    can write between its transactions. Memory: a batch, and some bytes for each row, to know what comes twice.
     """
-    done, seen, left = TakenIn(), set[int](), iter(rows)
+    register, done = Register(now), TakenIn()
     async with ctx.store.read() as tx:
         slugs = {topic.slug: topic for topic in await topics.every(tx)}
-    while batch := list(islice(left, BATCH)):
-        told = [_read(row, seen) for row in batch]
-        async with ctx.store.write() as tx:
-            known = await look_up(ctx, tx, [one.entry.email.lower() for one in told if isinstance(one, Applicant)])
-            for row, one in zip(batch, told, strict=True):
-                try:
-                    what = await _take(ctx, tx, one, known, slugs, now)
-                except (EntryError, NotAdmittedError) as error:
-                    what = "bad"
-                    on_bad(row.number, str(error))
-                setattr(done, what, getattr(done, what) + 1)
+    told = map(register.read, rows)
+    while batch := list(islice(told, BATCH)):
+        desk = Desk(ctx, slugs, now, done, [one for one in batch if isinstance(one, Refusal)])
+        await desk.take([one for one in batch if isinstance(one, Applicant)])
         done.read += len(batch)
+        done.bad += len(desk.refused)
+        for refusal in sorted(desk.refused):
+            on_bad(*refusal)
         on_progress()
     return done
 
 
-@dataclass(frozen=True, slots=True)
-class Applicant:
-    """Somebody as a row tells of them: the entry, the fields that were said, and their status where they come from."""
+async def write_out(ctx: Context, file: IO[str], *, as_lines: bool = False) -> int:
+    """Write everybody who was not erased, as `take_in` reads them back; returns how many.
 
-    entry: SubscriberEntry
-    said: frozenset[str]
-    status: str
-
-
-def _read(row: sheet.Row, seen: set[int]) -> Applicant | EntryError:
-    """What a row says, or what is wrong with it; an address is `seen` once."""
-    if row.fault:
-        return EntryError(row.fault)
-    said = {name: _LINE_BREAK.sub(" ", row.cells[name]) for name in COLUMNS if name != "topics" and row.cells.get(name)}
-    status = said.pop("status", "").lower()
-    if "email" not in said:
-        return EntryError("there is no e-mail address")
-    try:
-        entry = subscriber_entry(**said, topics=_follows(row.cells.get("topics", "")))
-    except EntryError as error:
-        return error
-    mark = hash(entry.email.lower())
-    if mark in seen:
-        return EntryError(f"{entry.email} is in this file more than once; the first line counts")
-    seen.add(mark)
-    return Applicant(entry, frozenset(said), status)
-
-
-async def _take(
-    ctx: Context, tx: Transaction, one: Applicant | EntryError, known: Mapping[str, Known], slugs: Mapping[str, Topic],
-    now: datetime,
-) -> str:  # fmt: skip
-    if isinstance(one, EntryError):
-        raise one
-    found = known[one.entry.email.lower()]
-    if one.status not in ("", SubscriberStatus.ACTIVE):
-        return _stay_away(one, found)
-    return await admit(ctx, tx, one.entry, slugs, now, origin=Origin.IMPORT, given=one.said, known=found)
-
-
-def _stay_away(one: Applicant, known: Known) -> str:
-    """Somebody who gets no mail where the sheet comes from must get none here: nothing to do if it is so already."""
-    if known.reader is not None and one.status == (known.reason or known.reader.status):
-        return "unchanged"
-    email, status = one.entry.email, one.status
-    raise NotAdmittedError(f'{email} was "{status}" where this file comes from; only who is "active" is taken in')
-
-
-def _follows(text: str) -> list[dict[str, str]]:
-    """Topics as in "energy, football = weekly on mon,thu at 08:00; climate": slugs, each perhaps with its cadence."""
-    return [follow for part in re.split(r"[;|\r\n]", text) for follow in _listed(part)]
-
-
-def _listed(part: str) -> Iterator[dict[str, str]]:
-    head, _, cadence = part.partition("=")
-    slugs = re.split(r"[,\s]+", head.strip(", \t"))
-    for slug in filter(None, slugs):
-        yield {"topic": slug, "cadence": cadence.strip() if slug is slugs[-1] else ""}
-
-
-async def write_out(ctx: Context, file: IO[str]) -> int:
-    """Write everybody who was not erased, as `take_in` reads them back; returns how many."""
-    sheet.write(file, [(*COLUMNS, *IGNORED)])
+    As CSV, or `as_lines` of JSON, which hold all proof of their consent as well.
+    """
+    if not as_lines:
+        sheet.write(file, [(*PERSON, *IGNORED[:2])])
     count = 0
     async with ctx.store.read() as tx:
         async for page in subscribers.pages(tx):
             people = [person for person in page if person.email]
-            followed = await subscribers.subscriptions(tx, [person.id or 0 for person in people])
-            known = await topics.by_ids(tx, [s.topic_id for mine in followed.values() for s in mine])
-            reasons = await suppressed(ctx, tx, [person.email for person in people])
-            for one in people:
-                standing = reasons.get(one.email, one.status)
-                sheet.write(file, [_cells(one, followed.get(one.id or 0, ()), known, standing)])
+            described = await _described(ctx, tx, people)
+            if as_lines:
+                proofs = await _proofs(ctx, tx, people)
+                for one in described:
+                    lines.write(file, one | proofs.get(one["email"], {}))
+            else:
+                sheet.write(file, [_cells(one) for one in described])
             count += len(people)
     return count
 
 
-def _cells(
-    person: Subscriber, followed: Iterable[Subscription], known: Mapping[int, Topic], standing: str
-) -> list[Any]:
-    follows = [
-        known[s.topic_id].slug + ("" if s.cadence == person.cadence else f" = {s.cadence}")
-        for s in followed
+async def _described(ctx: Context, tx: Transaction, people: Sequence[Subscriber]) -> list[dict[str, Any]]:
+    """People as a line of JSON tells of them, but for the proof."""
+    followed = await subscribers.subscriptions(tx, [person.id or 0 for person in people])
+    known = await topics.by_ids(tx, [s.topic_id for mine in followed.values() for s in mine])
+    reasons = await suppressed(ctx, tx, [person.email for person in people])
+    return [
+        {
+            "email": person.email,
+            "name": person.name,
+            "timezone": person.timezone,
+            "locale": person.locale,
+            "topics": _follows(person, followed.get(person.id or 0, ()), known),
+            "cadence": person.cadence,
+            "status": reasons.get(person.email, person.status).value,
+            "origin": person.origin.value,
+            "created_at": person.created_at.isoformat(),
+        }
+        for person in people
+    ]
+
+
+def _follows(person: Subscriber, mine: Iterable[Subscription], known: Mapping[int, Topic]) -> list[dict[str, str]]:
+    """What a person follows of the publisher's topics; a cadence is named where it is not their usual one."""
+    return [
+        {"topic": known[s.topic_id].slug} | ({} if s.cadence == person.cadence else {"cadence": s.cadence})
+        for s in mine
         if s.status == SubscriptionStatus.ACTIVE and known[s.topic_id].owner_id is None
     ]
-    shown = (person.email, person.name, person.timezone, person.locale, "; ".join(follows), person.cadence)
-    return [*shown, standing, person.origin, person.created_at.isoformat()]
+
+
+def _cells(one: Mapping[str, Any]) -> list[str]:
+    follows = "; ".join(" = ".join(follow.values()) for follow in one["topics"])
+    return [follows if name == "topics" else one[name] for name in (*PERSON, *IGNORED[:2])]
+
+
+async def _proofs(ctx: Context, tx: Transaction, people: Sequence[Subscriber]) -> dict[str, dict[str, Any]]:
+    """All proof of these people's consent by address: the latest in words that `take_in` reads, and every piece."""
+    hashes = {address_hash(ctx.address_key, person.email): person.email for person in people}
+    found = await consents.among_hashes(tx, list(hashes))
+    return {hashes[hashed]: _proof(rows) for hashed, rows in found.items()}
+
+
+def _proof(rows: Sequence[Consent]) -> dict[str, Any]:
+    agreed = [row for row in rows if row.kind in AGREED][-1:]
+    told: dict[str, Any] = {"consents": [_piece(row) for row in rows]}
+    for row in agreed:
+        told |= {"consent_at": row.at.isoformat(), "consent_ip": row.ip, "consent_source": row.source}
+    return told
+
+
+def _piece(row: Consent) -> dict[str, Any]:
+    shown = row.model_dump(include={"kind", "at", "ip", "user_agent", "topics", "source", "wording"})
+    return {name: value.isoformat() if name == "at" else value for name, value in shown.items() if value}

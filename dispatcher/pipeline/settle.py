@@ -7,10 +7,11 @@ from datetime import datetime
 
 from dispatcher.errors import StoreError
 from dispatcher.feedback.decide import Action, decide
+from dispatcher.model.audience import Subscriber
 from dispatcher.model.feedback import Event
 from dispatcher.model.values import SuppressionReason
 from dispatcher.observability.logs import logger
-from dispatcher.pipeline import enrolment
+from dispatcher.pipeline import enrolment, hooks
 from dispatcher.pipeline.context import Context
 from dispatcher.store import Transaction, events, outbox, subscribers, suppressions
 from dispatcher.store.keys import address_hash
@@ -67,6 +68,7 @@ async def _apply(ctx: Context, tx: Transaction, event: Event, now: datetime) -> 
     if action is Action.UNSUBSCRIBE:
         await enrolment.leave(tx, ctx.address_key, reader, ctx.newsletter.id or 0, now)
         done.unsubscribed = 1
+        await hooks.announce(ctx, tx, "unsubscribed", now, key=f"event:{event.id}", reader=reader, reason="mail")
     elif action is Action.STRIKE:
         await subscribers.strike(tx, reader.id or 0)
     else:
@@ -74,4 +76,17 @@ async def _apply(ctx: Context, tx: Transaction, event: Event, now: datetime) -> 
         hashed = address_hash(ctx.address_key, reader.email)
         done.suppressed = int(await suppressions.add(tx, hashed, reason, now, address=reader.email))
         await outbox.suppress(tx, now, subscriber_id=reader.id)
+        await _announce(ctx, tx, event, reader, reason, now)
     return done
+
+
+async def _announce(
+    ctx: Context, tx: Transaction, event: Event, reader: Subscriber, reason: SuppressionReason, now: datetime
+) -> None:
+    """Somebody who complained is gone, as if they had unsubscribed; an address that bounced is dead."""
+    key = f"event:{event.id}"
+    if reason is SuppressionReason.COMPLAINED:
+        await hooks.announce(ctx, tx, "unsubscribed", now, key=key, reader=reader, reason="complaint")
+    else:
+        bounce = {name: event.raw.get(name, "") for name in ("code", "enhanced", "text")}
+        await hooks.announce(ctx, tx, "bounced", now, key=key, reader=reader, bounce=bounce)

@@ -1,6 +1,8 @@
 """A sheet of cells as spreadsheets write it: CSV in any of its dialects, read as a stream, written without formulas.
 
 file ─▶ opened (seekable, UTF-8 or UTF-16 throughout) ─▶ rows (column → cell, each with its line)
+
+`lines` reads JSON Lines into the same rows.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ from dispatcher.errors import DispatcherError
 
 SEPARATORS = ",;\t"
 CHUNK = 1 << 16
+LONGEST = 1_000_000
+"""Characters of a line: a file whose lines are longer is no list, and would have to be held in memory."""
+
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")  # what a spreadsheet would run, or what we write instead
 
 
@@ -114,7 +119,7 @@ class Rows:
     """
 
     def __init__(self, sheet: Input, *, known: Sequence[str], ignored: Sequence[str] = ()) -> None:
-        self._records = _records(csv.reader(sheet.text, delimiter=_separator(sheet.text), strict=True))
+        self._records = _records(csv.reader(bounded(sheet.text), delimiter=_separator(sheet.text), strict=True))
         _, header, fault = next(self._records, (1, [], ""))
         self._columns = [" ".join(name.split()).lower() for name in header]
         twice = sorted({name for name in self._columns if name in known and self._columns.count(name) > 1})
@@ -131,7 +136,18 @@ class Rows:
         for number, cells, fault in self._records:
             if len(cells) > len(self._columns) and any(cells[len(self._columns) :]):
                 fault = f"there are {len(cells)} cells, but line 1 names {len(self._columns)} columns"
-            yield Row(number, dict(zip(self._columns, map(_unguarded, cells), strict=False)), fault)
+            plain = [_unguarded(cell) if cell.startswith("'") else cell for cell in cells]
+            yield Row(number, dict(zip(self._columns, plain, strict=False)), fault)
+
+
+def bounded(text: IO[str]) -> Iterator[str]:
+    """The lines of a text. SheetError at one that is too long to be held in memory."""
+    number = 0
+    while line := text.readline(LONGEST):
+        number += 1
+        if len(line) == LONGEST and not line.endswith(("\n", "\r")):
+            raise SheetError(f"line {number} is longer than {LONGEST:,} characters; nothing from there on was read")
+        yield line
 
 
 def _records(reader: Any) -> Iterator[tuple[int, list[str], str]]:
@@ -175,7 +191,7 @@ def _guarded(cell: str) -> str:
 
 
 def _unguarded(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    return cell[1:] if _FORMULA.match(cell) else cell
 
 
 @contextmanager

@@ -40,6 +40,24 @@ def revise(
     return changed
 
 
+def rouse(rows: Sequence[Schedule], *, zone: str, now: datetime) -> list[Schedule]:
+    """The schedules to be written after a change of quiet time: those that wait for its end, due now."""
+    return [
+        _with(row, next_due_at=now)
+        for row in rows
+        if row.next_due_at is not None and row.next_due_at > now and row.timezone == zone and _waits(row, rows, now)
+    ]
+
+
+def _waits(row: Schedule, rows: Sequence[Schedule], now: datetime) -> bool:
+    """Whether a schedule was put off: to an instant that is no slot of its own, or to a slot later than its next."""
+    cadence, natural = cadences.parse(row.cadence), _reckoned(row, rows, row.timezone, now)
+    assert row.next_due_at is not None
+    assert natural.next_due_at is not None
+    is_slot = cadences.latest_due(cadence, row.next_due_at, row.timezone) == row.next_due_at
+    return not is_slot or natural.next_due_at < row.next_due_at
+
+
 def _reckoned(row: Schedule, rows: Sequence[Schedule], zone: str, now: datetime) -> Schedule:
     """A schedule with its next slot, which keeps its distance from the last one of the same label."""
     alike = [r for r in rows if r.channel == row.channel and r.label == row.label and r.last_due_at is not None]

@@ -7,7 +7,8 @@ The rules (design.md, "Points that decide correctness"):
 - a first digest looks back one period; later ones take matches up to two periods old, so that a skipped or
   expired slot folds into the next one and no further;
 - articles of a source's first poll count only if published within one period, and never at once;
-- a slot that is too late to be of use is skipped, and the schedule moves on;
+- a slot that is too late to be of use is skipped, and the schedule moves on; late counts from the end of quiet time;
+- several stories for alerts that had to wait for that end come as one digest;
 - a slot is filled once; who follows topics at two times of day has two slots of one label a day.
 """
 
@@ -22,6 +23,7 @@ from dispatcher.model.content import Candidate
 from dispatcher.model.values import Channel
 from dispatcher.schedule import cadence as cadences
 from dispatcher.schedule.cadence import Cadence
+from dispatcher.schedule.quiet import NEVER, Quiet, release_at
 
 INSTANT_LOOKBACK = timedelta(hours=12)  # what an alert's expiry is: an older match is no longer news
 MOST_ALERTS = 5  # more stories than this at once become one digest
@@ -64,6 +66,7 @@ class Reader:
     dues: Sequence[Due]
     had: Mapping[Channel, frozenset[int]] = field(default_factory=dict)
     returned: frozenset[int] = frozenset()  # articles of digests that expired before they arrived
+    quiet: Quiet = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ def decide(
         moved.append((due, cadences.next_due(due.cadence, max(now, slot_at), reader.zone), slot_at))
         mine = [f for f in reader.followings if f.channel == due.channel and f.cadence == due.cadence]
         slot = _slot(due, reader, now)
-        if slot_at + cadences.expiry(due.cadence) <= now or slot in taken:
+        if release_at(slot_at, reader.zone, *reader.quiet) + cadences.expiry(due.cadence) <= now or slot in taken:
             continue
         planned += _digest(due, slot, slot_at, mine, candidates, reader, had.setdefault(due.channel, set()), policy)
         read += [(f, slot_at) for f in mine]
@@ -150,7 +153,7 @@ def _alerts(
     followings: Sequence[Following], candidates: Mapping[int, Sequence[Candidate]], reader: Reader, had: set[int],
     now: datetime, policy: Policy,
 ) -> list[Planned]:  # fmt: skip
-    """One message per story; more than MOST_ALERTS at once become one digest."""
+    """One message per story; more than MOST_ALERTS at once, or several that waited, become one digest."""
     admitted = [
         (f, c)
         for f in followings
@@ -162,10 +165,15 @@ def _alerts(
         return []
     cadence, channel = followings[0].cadence, followings[0].channel
     labels = tuple(f.label for f in followings)
-    if len(picks) > MOST_ALERTS:
+    if len(picks) > (1 if any(_has_waited(pick, reader) for pick in picks) else MOST_ALERTS):
         newest = max(pick.candidate.release for pick in picks)
         return [_planned(channel, cadence, f"instant:{newest}", now, picks, labels, policy)]
     return [Planned(channel, cadence, f"story:{pick.candidate.cluster_id}", now, (pick,), 0, labels) for pick in picks]
+
+
+def _has_waited(pick: Pick, reader: Reader) -> bool:
+    """Whether a story came up in its reader's quiet time."""
+    return release_at(pick.candidate.seen_at, reader.zone, *reader.quiet) > pick.candidate.seen_at
 
 
 def _digest(

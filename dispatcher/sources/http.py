@@ -24,6 +24,8 @@ from dispatcher.sources.decoding import DecodingError, decode
 from dispatcher.sources.retry_after import parse_retry_after
 
 MAX_HOPS = 5
+MAX_REPLY = 65_536  # octets of the answer to a POST that are read
+POST_TIMEOUT = 15.0  # seconds
 _REDIRECTS = {301, 302, 303, 307, 308}
 _FEEDS = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9"
 _ACCEPT = f"{_FEEDS}, application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.5"
@@ -49,6 +51,15 @@ class Failure:
     is_permanent: bool = False
     retry_after: timedelta | None = None
     status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a server said to a POST: its status, or 0 without an answer; why it did not take it, if it did not."""
+
+    status: int
+    reason: str = ""
+    retry_after: timedelta | None = None
 
 
 class Fetcher:
@@ -99,6 +110,26 @@ class Fetcher:
             return Failure(str(error) or f"no complete answer within {self._timeout:g} seconds")
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             return Failure(_words(error))
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bool = False) -> Reply:
+        """POST `body`. Never raises for what a server does.
+
+        Redirects are not followed: they would lead what is meant for one server to another. Of the answer only the
+        beginning is read.
+        """
+        target = hop(url, ports=None if allow_private else self._ports)
+        if isinstance(target, Failure):
+            return Reply(0, target.reason)
+        said = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
+        try:
+            async with asyncio.timeout(min(self._timeout, POST_TIMEOUT)):
+                session = self._sessions[allow_private]
+                async with session.post(target, data=body, headers=said, allow_redirects=False) as answer:
+                    return _reply(answer, await _beginning(answer))
+        except TimeoutError as error:
+            return Reply(0, str(error) or f"no complete answer within {min(self._timeout, POST_TIMEOUT):g} seconds")
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
+            return Reply(0, _words(error))
 
     def _session(self, allow_private: bool) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -205,6 +236,24 @@ def _storable(value: str) -> str:
 def _validator(value: str) -> str:
     """A validator we can send back verbatim; one we cannot is worse than none."""
     return value if value.isascii() and value.isprintable() and len(value) <= 1000 else ""
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
+    """What fits of an answer that nobody needs; one that goes on costs its connection."""
+    start = b""
+    async for chunk in answer.content.iter_any():
+        start += chunk
+        if len(start) > MAX_REPLY:
+            answer.close()
+            break
+    return start[:MAX_REPLY]
+
+
+def _reply(answer: aiohttp.ClientResponse, start: bytes) -> Reply:
+    if 200 <= answer.status < 300:
+        return Reply(answer.status)
+    failure, said = _refused(answer), " ".join(start[:300].decode("utf-8", "replace").split())
+    return Reply(answer.status, f"{failure.reason}: {said}" if said else failure.reason, failure.retry_after)
 
 
 def _refused(answer: aiohttp.ClientResponse) -> Failure:

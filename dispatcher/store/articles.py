@@ -127,14 +127,28 @@ async def drop_matches(tx: Transaction, article_id: int, query_ids: Sequence[int
 
 
 async def since(tx: Transaction, seen_at: datetime, *, after_id: int = 0, limit: int = 500) -> list[Article]:
-    """Articles first seen at or after an instant, a page at a time, in the order of their ids."""
-    return await many(tx, Article, (ARTICLE.c.seen_at >= seen_at) & (ARTICLE.c.id > after_id), limit=limit)
+    """Kept articles first seen at or after an instant, a page at a time, in the order of their ids."""
+    kept = (ARTICLE.c.seen_at >= seen_at) & ARTICLE.c.pruned_at.is_(None)
+    return await many(tx, Article, kept & (ARTICLE.c.id > after_id), limit=limit)
 
 
 async def newest(tx: Transaction, *, limit: int, source_id: int | None = None) -> list[Article]:
     """The latest articles, newest first."""
     where = [] if source_id is None else [ARTICLE.c.source_id == source_id]
     return await many(tx, Article, *where, order=ARTICLE.c.seen_at.desc(), limit=limit)
+
+
+async def withdraw(tx: Transaction, article_id: int, now: datetime) -> None:
+    """Empty one article and delete its matches. Its row stays, so that its source cannot bring it back."""
+    await tx.execute(sa.delete(MATCH).where(MATCH.c.article_id == article_id))
+    gone = {"summary": "", "body_text": "", "body_html": "", "pruned_at": now}
+    await tx.execute(sa.update(ARTICLE).where(ARTICLE.c.id == article_id).values(**gone))
+
+
+async def newest_versions(tx: Transaction, *, limit: int) -> list[tuple[int, int]]:
+    """Id and version of the latest articles that are still whole, newest first."""
+    query = sa.select(ARTICLE.c.id, ARTICLE.c.version).where(ARTICLE.c.pruned_at.is_(None))
+    return [(row[0], row[1]) for row in await tx.execute(query.order_by(ARTICLE.c.seen_at.desc()).limit(limit))]
 
 
 async def prune(tx: Transaction, before: datetime) -> int:

@@ -29,3 +29,13 @@ async def mark_applied(tx: Transaction, event_id: int, now: datetime) -> bool:
     """Take an event; False if another process has."""
     where = (EVENT.c.id == event_id) & EVENT.c.applied_at.is_(None)
     return bool((await tx.execute(sa.update(EVENT).where(where).values(applied_at=now))).rowcount)
+
+
+async def forget_person(tx: Transaction, subscriber_id: int) -> None:
+    """Take the words that came back about a person out of their events: servers like to name the address."""
+    await tx.execute(sa.update(EVENT).where(EVENT.c.subscriber_id == subscriber_id).values(raw={}))
+
+
+async def of(tx: Transaction, subscriber_id: int, *, limit: int) -> list[Event]:
+    """What came back about a person, newest first."""
+    return await many(tx, Event, EVENT.c.subscriber_id == subscriber_id, order=EVENT.c.id.desc(), limit=limit)

@@ -11,8 +11,17 @@ from dispatcher.model.audience import Subscriber, Subscription
 from dispatcher.model.content import Article, Match, Source, Topic
 from dispatcher.model.feedback import Suppression
 from dispatcher.model.values import SubscriberStatus, SubscriptionStatus
-from dispatcher.store import outbox
-from dispatcher.store.engine import Transaction, table
+from dispatcher.store import instances, outbox
+from dispatcher.store.engine import Store, Transaction, table
+
+
+async def overview(store: Store) -> dict[str, Any]:
+    """`status`, and the daemon that runs on this database, if there is one."""
+    daemon = await instances.living_daemon(store)
+    async with store.read() as tx:
+        found = await status(tx)
+    found["daemon"] = {"pid": daemon.pid, "host": daemon.host, "since": daemon.started_at} if daemon else None
+    return found
 
 
 async def status(tx: Transaction) -> dict[str, Any]:

@@ -144,11 +144,18 @@ async def dead(store: Store, *, but: int = 0) -> list[Lock]:
 
 async def living_daemon(store: Store) -> Instance | None:
     """A daemon that runs on this database now, or None."""
+    return next(iter(await living(store, role=DAEMON)), None)
+
+
+async def living(store: Store, *, role: str = "") -> list[Instance]:
+    """The processes that work on this database now, perhaps of one role only."""
     async with store.read() as tx:
-        daemons = [instance for instance in await every(tx) if instance.role == DAEMON]
-    for daemon in daemons:
-        lock = Lock(store, daemon)
-        if not await lock.take():
-            return daemon
-        await lock.drop()
-    return None
+        entered = [instance for instance in await every(tx) if role in ("", instance.role)]
+    found = []
+    for instance in entered:
+        lock = Lock(store, instance)
+        if await lock.take():
+            await lock.drop()  # nobody had it: its process is dead
+        else:
+            found.append(instance)
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from datetime import datetime
 
@@ -35,4 +34,4 @@ async def keep_link_key(tx: Transaction, key_id: str, secret: bytes, now: dateti
 
 def address_hash(secret: bytes, address: str) -> str:
     """A keyed hash of an address, blind to case: the same person in another spelling is the same person."""
-    return hmac.new(secret, address.strip().casefold().encode(), hashlib.sha256).hexdigest()[:40]
+    return hmac.digest(secret, address.strip().casefold().encode(), "sha256").hex()[:40]

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from dispatcher.model.audience import Schedule, Subscriber, Subscription
 from dispatcher.model.content import Article, Candidate, Cluster, Match, Topic
 from dispatcher.model.outbound import Delivery, Digest
-from dispatcher.model.values import DeliveryStatus, SubscriberStatus, SubscriptionStatus
+from dispatcher.model.values import DeliveryStatus, PausedBy, SubscriberStatus, SubscriptionStatus
 from dispatcher.store.engine import Transaction, add_new, chunks, for_update, load, table
 
 ARTICLE, CLUSTER, MATCH, TOPIC = table(Article), table(Cluster), table(Match), table(Topic)
@@ -27,10 +27,19 @@ REACHED = (
 async def due_readers(tx: Transaction, now: datetime, *, after_id: int, limit: int) -> list[int]:
     """Subscribers with a schedule or a subscription to look at, in the order of their ids, a page at a time."""
     due = sa.select(SCHEDULE.c.subscriber_id.label("id")).where(SCHEDULE.c.next_due_at <= now)
-    look = sa.select(SUBSCRIPTION.c.subscriber_id.label("id")).where(SUBSCRIPTION.c.look_at <= now)
+    is_awake = SUBSCRIBER.c.status == SubscriberStatus.ACTIVE  # a look at somebody who paused waits for their return
+    looked = sa.select(SUBSCRIPTION.c.subscriber_id.label("id")).join(SUBSCRIBER)
+    look = looked.where((SUBSCRIPTION.c.look_at <= now) & is_awake)
     both = sa.union(due.where(SCHEDULE.c.subscriber_id > after_id), look.where(SUBSCRIPTION.c.subscriber_id > after_id))
     ids = both.subquery()
     return [row[0] for row in await tx.execute(sa.select(ids.c.id).order_by(ids.c.id).limit(limit))]
+
+
+async def sleepers(tx: Transaction, now: datetime, *, after_id: int, limit: int) -> list[int]:
+    """Readers who had paused until a time that has come, in the order of their ids, a page at a time."""
+    theirs = (SUBSCRIBER.c.status == SubscriberStatus.PAUSED) & (SUBSCRIBER.c.paused_by == PausedBy.READER)
+    over = sa.select(SUBSCRIBER.c.id).where(theirs & (SUBSCRIBER.c.paused_until <= now) & (SUBSCRIBER.c.id > after_id))
+    return [row[0] for row in await tx.execute(over.order_by(SUBSCRIBER.c.id).limit(limit))]
 
 
 async def wake_instant(tx: Transaction, now: datetime, after: int, upto: int) -> int:
@@ -155,6 +164,33 @@ async def advance_schedules(tx: Transaction, rows: Sequence[dict[str, Any]]) -> 
         next_due_at = sa.case((is_ours, next_due), else_=SCHEDULE.c.next_due_at)
         values: dict[str, Any] = {"next_due_at": next_due_at, "last_due_at": sa.bindparam("last_due")}
         await tx.execute(move.values(values), list(rows))
+
+
+async def postpone(
+    tx: Transaction, *, dues: Sequence[dict[str, Any]], looks: Sequence[dict[str, Any]],
+    owed: Sequence[dict[str, Any]],
+) -> None:  # fmt: skip
+    """Put schedules and looks off, and note how far back the unread of subscriptions still counts.
+
+    Rows of schedule_id, was_due and next_due; of subscription_id, looked and next_look; of subscription_id and
+    owed_from. What was moved meanwhile, by a match for instance, stays as it is.
+    """
+    if dues:
+        theirs = SCHEDULE.c.id == sa.bindparam("schedule_id")
+        schedule = sa.update(SCHEDULE).where(theirs & (SCHEDULE.c.next_due_at == sa.bindparam("was_due")))
+        await tx.execute(schedule.values(next_due_at=sa.bindparam("next_due")), list(dues))
+    mine = SUBSCRIPTION.c.id == sa.bindparam("subscription_id")
+    if looks:
+        look = sa.update(SUBSCRIPTION).where(mine & (SUBSCRIPTION.c.look_at == sa.bindparam("looked")))
+        await tx.execute(look.values(look_at=sa.bindparam("next_look")), list(looks))
+    if owed:
+        await tx.execute(sa.update(SUBSCRIPTION).where(mine).values(owed_from_at=sa.bindparam("owed_from")), list(owed))
+
+
+async def look_now(tx: Transaction, subscriber_id: int, now: datetime) -> None:
+    """Have a person's subscriptions looked at now that were to be looked at later."""
+    later = (SUBSCRIPTION.c.subscriber_id == subscriber_id) & (SUBSCRIPTION.c.look_at > now)
+    await tx.execute(sa.update(SUBSCRIPTION).where(later).values(look_at=now))
 
 
 async def push_ahead(tx: Transaction, subscriber_id: int, until: datetime) -> None:

@@ -12,12 +12,19 @@ from dispatcher.model.content import Article, Sighting, Source
 from dispatcher.store.engine import Transaction, add, many, one, table
 
 SOURCE = table(Source)
+PUSHED = "api:"  # the url of a source that nobody polls: programs publish to it
 POLL_LEASE = timedelta(minutes=3)  # longer than any poll may take; a crashed poll is taken up again after it
+_polled = SOURCE.c.is_paused.is_(False) & (SOURCE.c.url != PUSHED)
 
 
 async def every(tx: Transaction) -> list[Source]:
     """All sources by name."""
     return await many(tx, Source, order=SOURCE.c.name)
+
+
+async def get(tx: Transaction, source_id: int) -> Source | None:
+    """One source, or None."""
+    return await one(tx, Source, SOURCE.c.id == source_id)
 
 
 async def by_name(tx: Transaction, name: str) -> Source | None:
@@ -27,14 +34,14 @@ async def by_name(tx: Transaction, name: str) -> Source | None:
 
 async def due(tx: Transaction, now: datetime, *, limit: int = 100) -> list[Source]:
     """Sources whose time has come, the longest waiting first."""
-    where = SOURCE.c.is_paused.is_(False) & (SOURCE.c.next_poll_at <= now)
+    where = _polled & (SOURCE.c.next_poll_at <= now)
     return await many(tx, Source, where, order=SOURCE.c.next_poll_at, limit=limit)
 
 
 async def pollable(tx: Transaction, now: datetime) -> list[Source]:
     """Every enabled source, due or not, but for those that asked us to come back later."""
     asked = SOURCE.c.retry_after_at.is_(None) | (SOURCE.c.retry_after_at <= now)
-    return await many(tx, Source, SOURCE.c.is_paused.is_(False) & asked)
+    return await many(tx, Source, _polled & asked)
 
 
 async def claim(tx: Transaction, source: Source, now: datetime) -> bool:

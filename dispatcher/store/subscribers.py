@@ -3,31 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
 from dispatcher.model.audience import Endpoint, Schedule, Subscriber, Subscription
 from dispatcher.model.outbound import Delivery
-from dispatcher.model.values import Channel, SubscriberStatus, SubscriptionStatus
-from dispatcher.store.engine import Transaction, add, add_all, among, chunks, many, one, table
+from dispatcher.model.values import Channel, Origin, SubscriberStatus, SubscriptionStatus
+from dispatcher.store import bulk
+from dispatcher.store.engine import Transaction, add, add_all, among, chunks, load, many, one, table
 
 SUBSCRIBER, ENDPOINT, SUBSCRIPTION, SCHEDULE = table(Subscriber), table(Endpoint), table(Subscription), table(Schedule)
+_HAS_EMAIL = SUBSCRIBER.c.email != sa.literal_column("''")  # said as the index says it: else SQLite reads every row
 
 
 async def by_email(tx: Transaction, email: str) -> Subscriber | None:
     """One subscriber by normalised address, or None."""
-    return await one(tx, Subscriber, SUBSCRIBER.c.email == email)
+    return await one(tx, Subscriber, SUBSCRIBER.c.email == email, _HAS_EMAIL)
 
 
 async def by_emails(tx: Transaction, emails: Sequence[str]) -> dict[str, Subscriber]:
     """Subscribers by normalised address."""
-    return {reader.email: reader for reader in await among(tx, Subscriber, SUBSCRIBER.c.email, emails)}
+    return {reader.email: reader for reader in await among(tx, Subscriber, SUBSCRIBER.c.email, emails, _HAS_EMAIL)}
+
+
+async def known_emails(tx: Transaction, emails: Sequence[str]) -> set[str]:
+    """Those of these normalised addresses that somebody has."""
+    return await bulk.present(tx, SUBSCRIBER.c.email, emails, _HAS_EMAIL)
 
 
 async def by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Subscriber]:
     """Subscribers by id."""
     return {reader.id: reader for reader in await among(tx, Subscriber, SUBSCRIBER.c.id, ids) if reader.id is not None}
+
+
+async def lock(tx: Transaction, subscriber_id: int) -> Subscriber | None:
+    """One subscriber, whom nobody else plans or changes until this transaction ends; None if there is none."""
+    return (await lock_all(tx, [subscriber_id])).get(subscriber_id)
+
+
+async def lock_all(tx: Transaction, ids: Sequence[int]) -> dict[int, Subscriber]:
+    """`lock` for many, in the order of their ids, so that no two transactions wait for each other."""
+    found: dict[int, Subscriber] = {}
+    for part in chunks(sorted(set(ids))):
+        query = sa.select(Subscriber).where(SUBSCRIBER.c.id.in_(part)).order_by(SUBSCRIBER.c.id)
+        locked = await load(tx, query if tx.dialect.name == "sqlite" else query.with_for_update())
+        found |= {reader.id or 0: reader for reader in locked}
+    return found
 
 
 async def where_origin(tx: Transaction, origin: str) -> list[Subscriber]:
@@ -93,6 +117,25 @@ async def insert_all(tx: Transaction, people: Sequence[Subscriber], address_hash
     await add_all(tx, Endpoint, rows)
 
 
+async def insert_many(
+    tx: Transaction, example: Subscriber, own: Sequence[str], people: Sequence[Sequence[Any]], hashes: Sequence[str]
+) -> Sequence[int]:
+    """Store new people who are like the example but for their `own` columns, the first of which is `email`.
+
+    Each gets the e-mail endpoint that reaches them, stored in the order of the index on its hash, which is quicker.
+    Returns their ids.
+    """
+    ids = await bulk.reserve_ids(tx, Subscriber, len(people))
+    people_by_id = list(zip(ids, people, strict=True))
+    await bulk.insert_copies(tx, ("id", *own), [(example, (number, *values)) for number, values in people_by_id])
+    reached = Endpoint(subscriber_id=0, address="", address_hash="", created_at=example.created_at)
+    endpoints = [
+        (reached, (hashed, number, values[0])) for (number, values), hashed in zip(people_by_id, hashes, strict=True)
+    ]
+    await bulk.insert_copies(tx, ("address_hash", "subscriber_id", "address"), sorted(endpoints, key=itemgetter(1)))
+    return ids
+
+
 async def write(tx: Transaction, subscriber_id: int, *, was: SubscriberStatus | None = None, **changes: Any) -> bool:
     """Change the named columns of a subscriber; False if `was` is given and is not their status any more."""
     who = SUBSCRIBER.c.id == subscriber_id
@@ -125,6 +168,40 @@ async def endpoints(tx: Transaction, subscriber_ids: Sequence[int]) -> dict[int,
     return found
 
 
+async def endpoint(tx: Transaction, endpoint_id: int) -> Endpoint | None:
+    """One endpoint, active or not, or None."""
+    return await one(tx, Endpoint, ENDPOINT.c.id == endpoint_id)
+
+
+async def addresses(tx: Transaction, subscriber_id: int) -> list[Endpoint]:
+    """Every endpoint that a person has or had."""
+    return await many(tx, Endpoint, ENDPOINT.c.subscriber_id == subscriber_id)
+
+
+async def move_endpoint(tx: Transaction, old: Endpoint, address: str, address_hash: str, now: datetime) -> Endpoint:
+    """Reach a person at another address from now on. Returns the endpoint of that; the old one rests."""
+    theirs = (ENDPOINT.c.subscriber_id == old.subscriber_id) & (ENDPOINT.c.channel == old.channel)
+    await tx.execute(sa.update(ENDPOINT).where(theirs).values(is_active=False))
+    again = await one(tx, Endpoint, theirs, ENDPOINT.c.address == address)
+    new = again or Endpoint(
+        subscriber_id=old.subscriber_id, channel=old.channel, address=address, address_hash="", created_at=now
+    )
+    new.is_active, new.address_hash = True, address_hash
+    if again is None:
+        await add(tx, new)
+    else:
+        back = {"is_active": True, "address_hash": address_hash}
+        await tx.execute(sa.update(ENDPOINT).where(ENDPOINT.c.id == again.id).values(**back))
+    return new
+
+
+async def take_over(tx: Transaction, subscriber_id: int) -> None:
+    """From now on a person and what they follow are their own affair: config no longer speaks for them."""
+    await tx.execute(sa.update(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber_id).values(origin=Origin.WEB))
+    theirs = SUBSCRIPTION.c.subscriber_id == subscriber_id
+    await tx.execute(sa.update(SUBSCRIPTION).where(theirs).values(origin=Origin.WEB))
+
+
 async def subscriptions(tx: Transaction, subscriber_ids: Sequence[int]) -> dict[int, list[Subscription]]:
     """All subscriptions by subscriber, oldest first, the ended ones too."""
     found: dict[int, list[Subscription]] = {}
@@ -148,10 +225,24 @@ async def write_subscription(tx: Transaction, subscription_id: int, **changes: A
     await tx.execute(sa.update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription_id).values(**changes))
 
 
-async def end_subscriptions(tx: Transaction, subscriber_id: int) -> None:
-    """End everything a person follows."""
-    where = SUBSCRIPTION.c.subscriber_id == subscriber_id
-    await tx.execute(sa.update(SUBSCRIPTION).where(where).values(status=SubscriptionStatus.ENDED))
+async def depart(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
+    """People have left: everything they still follow ends, and their schedules rest."""
+    for part in chunks(ids):
+        gone = {"status": SubscriberStatus.UNSUBSCRIBED, "paused_until": None}
+        await tx.execute(sa.update(SUBSCRIBER).where(SUBSCRIBER.c.id.in_(part)).values(**gone))
+        live = SUBSCRIPTION.c.subscriber_id.in_(part) & (SUBSCRIPTION.c.status != SubscriptionStatus.ENDED)
+        await tx.execute(sa.update(SUBSCRIPTION).where(live).values(status=SubscriptionStatus.ENDED, ended_at=now))
+        awake = SCHEDULE.c.subscriber_id.in_(part) & SCHEDULE.c.next_due_at.is_not(None)
+        await tx.execute(sa.update(SCHEDULE).where(awake).values(next_due_at=None))
+
+
+async def revive_subscriptions(tx: Transaction, subscriber_id: int, ended_at: datetime) -> int:
+    """Take back the end of what ended at this very instant: it is as it was before. Returns how many there were."""
+    theirs = (SUBSCRIPTION.c.subscriber_id == subscriber_id) & (SUBSCRIPTION.c.status == SubscriptionStatus.ENDED)
+    was_active = SUBSCRIPTION.c.paused_by.is_(None)
+    status = sa.case((was_active, SubscriptionStatus.ACTIVE.value), else_=SubscriptionStatus.PAUSED.value)
+    back = sa.update(SUBSCRIPTION).where(theirs & (SUBSCRIPTION.c.ended_at == ended_at))
+    return int((await tx.execute(back.values(status=status, ended_at=None))).rowcount)
 
 
 async def schedules(tx: Transaction, subscriber_ids: Sequence[int]) -> dict[int, list[Schedule]]:
@@ -176,9 +267,13 @@ async def keep_schedule(tx: Transaction, schedule: Schedule) -> None:
     await tx.execute(sa.update(SCHEDULE).where(SCHEDULE.c.id == schedule.id).values(changes))
 
 
-async def erase(tx: Transaction, subscriber_id: int) -> None:
+async def erase(tx: Transaction, subscriber_id: int, now: datetime) -> None:
     """Forget everything that tells who a person was; what they were sent stays as numbers."""
-    await end_subscriptions(tx, subscriber_id)
+    await depart(tx, [subscriber_id], now)
     await tx.execute(sa.delete(SCHEDULE).where(SCHEDULE.c.subscriber_id == subscriber_id))
+    theirs, delivery = ENDPOINT.c.subscriber_id == subscriber_id, table(Delivery)
+    sent = sa.update(delivery).where(delivery.c.subscriber_id == subscriber_id)
+    await tx.execute(sent.values(endpoint_id=None))
+    await tx.execute(sa.delete(ENDPOINT).where(theirs & ENDPOINT.c.is_active.is_(False)))
     gone = {"address": "", "address_hash": "", "is_active": False}
-    await tx.execute(sa.update(ENDPOINT).where(ENDPOINT.c.subscriber_id == subscriber_id).values(**gone))
+    await tx.execute(sa.update(ENDPOINT).where(theirs).values(**gone))

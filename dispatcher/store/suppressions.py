@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from dispatcher.model.feedback import Suppression
 from dispatcher.model.values import SuppressionReason, SuppressionScope
+from dispatcher.store import bulk
 from dispatcher.store.engine import Transaction, add_new, among, many, table
 
 SUPPRESSION = table(Suppression)
@@ -31,6 +33,11 @@ async def add(
     return bool(await add_new(tx, Suppression, [row]))
 
 
+async def add_many(tx: Transaction, rows: Sequence[dict[str, Any]]) -> int:
+    """Suppress many: rows of address_hash, address, scope, newsletter_id, reason, since. Returns how many were new."""
+    return await add_new(tx, Suppression, rows)
+
+
 async def of(tx: Transaction, address_hashes: Sequence[str]) -> dict[str, list[Suppression]]:
     """Suppressions by address hash."""
     found: dict[str, list[Suppression]] = {}
@@ -39,9 +46,30 @@ async def of(tx: Transaction, address_hashes: Sequence[str]) -> dict[str, list[S
     return found
 
 
+async def known_hashes(tx: Transaction, address_hashes: Sequence[str]) -> set[str]:
+    """Those of these address hashes that are suppressed in any way."""
+    return await bulk.present(tx, SUPPRESSION.c.address_hash, address_hashes)
+
+
 async def every(tx: Transaction) -> list[Suppression]:
     """All suppressions, oldest first."""
     return await many(tx, Suppression)
+
+
+async def pages(tx: Transaction, *, size: int = 1000) -> AsyncIterator[list[Suppression]]:
+    """All suppressions, oldest first, a page at a time."""
+    last = 0
+    while page := await many(tx, Suppression, SUPPRESSION.c.id > last, limit=size):
+        yield page
+        last = page[-1].id or 0
+
+
+async def remove(tx: Transaction, address_hash: str, *, newsletter_id: int | None = None) -> int:
+    """Take back what suppresses an address, or only what does so for one newsletter, at an operator's word."""
+    where = SUPPRESSION.c.address_hash == address_hash
+    if newsletter_id is not None:
+        where &= SUPPRESSION.c.newsletter_id == newsletter_id
+    return int((await tx.execute(sa.delete(SUPPRESSION).where(where))).rowcount)
 
 
 async def lift(tx: Transaction, address_hash: str, newsletter_id: int) -> None:

@@ -34,6 +34,11 @@ async def by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Topic]:
     return {topic.id: topic for topic in await among(tx, Topic, TOPIC.c.id, ids) if topic.id is not None}
 
 
+async def owned(tx: Transaction, owner_id: int) -> list[Topic]:
+    """A reader's own topics, oldest first."""
+    return await many(tx, Topic, TOPIC.c.owner_id == owner_id)
+
+
 async def query_id(tx: Transaction, text: str, language: str, now: datetime) -> int:
     """The id of the query with this canonical text and language, made if it is new."""
     digest = hashlib.sha256(f"{language}\n{text}".encode()).hexdigest()

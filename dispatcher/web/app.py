@@ -11,19 +11,30 @@ from starlette.types import ASGIApp
 
 from dispatcher.observability.logs import logger
 from dispatcher.pipeline.context import Context
+from dispatcher.web.admin import routes as admin
+from dispatcher.web.api import PREFIX as API
+from dispatcher.web.api import api
 from dispatcher.web.asking import context_of
 from dispatcher.web.guard import Guard
 from dispatcher.web.pages import STATIC, at, page
+from dispatcher.web.readers import confirm, embed, lost, subscribe
+from dispatcher.web.readers import unsubscribe
 
 log = logger("web")
 
 
 def build(ctx: Context) -> ASGIApp:
     """Everything we serve, behind the guard."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    # a redirect would be to whatever host the visitor names
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_api_route("/", home, methods=["GET"])
     app.add_api_route("/health", health, methods=["GET"])
+    app.include_router(unsubscribe.router)
+    admin.include(app)
     app.mount("/static", _Static(directory=STATIC))
+    app.mount(API, api())
+    for part in (subscribe, confirm, lost, embed):
+        app.include_router(part.router)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(Exception, failed)

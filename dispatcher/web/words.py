@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from functools import lru_cache
+from gettext import NullTranslations
 from pathlib import Path
 
 from babel import Locale, negotiate_locale
@@ -31,9 +33,15 @@ def best_language(accepted: str, site_language: str) -> str:
 def page_voice(locale: str, timezone: str) -> Voice:
     """The voice of a page: its own words, and where it has none the mails'."""
     speaker = voice(locale, timezone)
-    words = catalogue(speaker.locale.language, WORDS)
-    words.add_fallback(speaker.catalogue)
-    return replace(speaker, catalogue=words)
+    return replace(speaker, catalogue=_words(speaker.locale.language))
+
+
+@lru_cache(maxsize=64)
+def _words(language: str) -> NullTranslations:
+    """A copy, and only one of each language: whoever added the fallback twice would be led round in a circle."""
+    words = copy(catalogue(language, WORDS))
+    words.add_fallback(catalogue(language))
+    return words
 
 
 def _preferred(accepted: str) -> list[str]:

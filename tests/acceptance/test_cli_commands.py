@@ -68,14 +68,14 @@ def test_init_refuses_a_sender_that_is_none_before_it_writes(tmp_path: Path) -> 
 
 def test_a_group_of_commands_alone_is_its_list(room: Path) -> None:
     ok(room, "ingest", "--all")
-    for group in ("sources", "topics", "subscribers", "articles", "deliveries"):
+    for group in ("sources", "topics", "subscribers", "articles", "deliveries", "webhooks"):
         assert ok(room, group) == ok(room, group, "list")
         assert in_json(room, group) == in_json(room, group, "list")
 
 
 def test_a_pass_says_what_it_did_and_what_went_wrong(room: Path) -> None:
     done = in_json(room, "run", "--once")
-    assert set(done) == {"config", "ingest", "plan", "send", "settle", "prune"}
+    assert set(done) == {"config", "ingest", "plan", "send", "settle", "tell", "prune"}
     assert done["ingest"]["new"] == 2
     said = dispatcher(newsroom(room, more='[[sources]]\nname = "Gone"\nurl = "gone"\n'), "run", "--once")
     assert (said.code, "failed 1" in said.out) == (0, True)

@@ -65,7 +65,7 @@ def test_every_command_stands_in_the_reference_with_all_its_options(command: tup
 
 def test_every_listing_speaks_json() -> None:
     groups = {command[0] for command in COMMANDS if command[1:] == ("list",)}
-    assert groups == {"sources", "topics", "subscribers", "articles", "deliveries"}
+    assert groups == {"sources", "topics", "subscribers", "articles", "deliveries", "webhooks"}
 
 
 def test_a_misspelt_command_is_answered_with_the_right_one(tmp_path: Path) -> None:

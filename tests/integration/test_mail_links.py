@@ -23,8 +23,9 @@ from dispatcher.pipeline import letters
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.ingest import ingest
 from dispatcher.pipeline.links import Action, links_of
+from dispatcher.pipeline.mail import envelope_of, wires_of
 from dispatcher.pipeline.plan import plan
-from dispatcher.pipeline.send import envelope_of, send, wires_of
+from dispatcher.pipeline.send import send
 from dispatcher.store import outbox
 from dispatcher.tokens import Keyring, Purpose
 
@@ -104,7 +105,8 @@ async def test_l10_a_letter_to_one_person_belongs_to_no_list(tmp_path: Path, now
             async with ctx.store.write() as tx:
                 action = Action(Purpose.CONFIRM, (7,), lapse)
                 assert await letters.post(
-                    ctx, tx, letter, to=f"{letter}@x.example", key=f"{letter}:7", now=now, topics=["Wind"], action=action
+                    ctx, tx, letter, to=f"{letter}@x.example", key=f"{letter}:7", now=now, topics=["Wind"],
+                    action=action,
                 )  # fmt: skip
                 assert not await letters.post(ctx, tx, letter, to="x@x.example", key=f"{letter}:7", now=now)
         mails = await sent(ctx, now)

@@ -186,7 +186,7 @@ async def test_erasing_leaves_nothing_that_tells_who_it_was(store: Store, now: d
         newsletter = await newsletters.keep(tx, letter())
         await subscribers.add_subscription(tx, follow(now, ann, topic_id))
         await subscribers.keep_schedule(tx, schedule(now, ann, newsletter.id or 0))
-        await subscribers.erase(tx, ann)
+        await subscribers.erase(tx, ann, now)
         assert (await subscribers.subscriptions(tx, [ann]))[ann][0].status is SubscriptionStatus.ENDED
         assert await subscribers.schedules(tx, [ann]) == {}
         assert await subscribers.endpoints(tx, [ann]) == {}

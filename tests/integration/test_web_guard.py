@@ -20,7 +20,8 @@ from dispatcher.web.guard import FORM_LIMIT
 
 @asynccontextmanager
 async def pages(tmp_path: Path, now: datetime, **sections: Any) -> AsyncIterator[Client]:
-    async with world(settings(tmp_path, **sections), now) as ctx, serving(ctx) as client:
+    web = {"url": "http://127.0.0.1:8080", **sections.pop("web", {})}
+    async with world(settings(tmp_path, web=web, **sections), now) as ctx, serving(ctx) as client:
         yield client
 
 
@@ -85,14 +86,14 @@ async def test_a_path_before_ours_is_taken_off_whether_a_proxy_did_it_or_not(tmp
 
 async def test_a_body_that_is_too_large_is_refused_however_it_comes(tmp_path: Path, now: datetime) -> None:
     async with pages(tmp_path, now) as client:
-        assert (await client.post("/u/x", b"x" * (FORM_LIMIT + 1))).status == 413
+        assert (await client.post("/subscribe", b"x" * (FORM_LIMIT + 1))).status == 413
 
         async def endless() -> AsyncIterator[bytes]:
             for _ in range(20):
                 yield b"x" * (FORM_LIMIT // 10)
 
         form = {"Content-Type": "application/x-www-form-urlencoded"}
-        assert (await client.ask("POST", "/u/x", data=endless(), headers=form)).status == 413
+        assert (await client.ask("POST", "/subscribe", data=endless(), headers=form)).status == 413
         assert (await client.get("/health")).status == 200
 
 
@@ -104,7 +105,7 @@ async def test_one_who_sends_slowly_or_without_end_does_not_keep_a_connection(
     async with pages(tmp_path, now) as client:
         assert await raw(client) == b"", "says nothing"
         assert await raw(client, b"GET /health HTTP/1.1\r\nHo") == b"", "never finishes the head"
-        head = b"POST /u/x HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        head = b"POST /subscribe HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         slow = await raw(client, head + b"Content-Length: 100\r\n\r\n" + b"a=")
         assert slow.startswith(b"HTTP/1.1 408 ")
         assert (await client.get("/health")).status == 200

@@ -18,6 +18,7 @@ from dispatcher.model.audience import Schedule
 from dispatcher.model.content import Candidate
 from dispatcher.model.values import Channel
 from dispatcher.schedule import agenda, cadence
+from dispatcher.schedule.quiet import NEVER, Quiet
 from dispatcher.schedule.select import (
     Due,
     Following,
@@ -29,6 +30,7 @@ from dispatcher.schedule.select import (
     owed_from,
     slots,
 )
+from dispatcher.schedule.wait import Wait, wait
 
 START = datetime(2026, 3, 25, 5, 10, tzinfo=UTC)  # London's clocks change in four days, Auckland's in ten
 TICK = timedelta(minutes=30)
@@ -54,6 +56,8 @@ class Life:
     matches: list[Candidate] = field(default_factory=list)
     planned: list[Planned] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
+    quiet: Quiet = NEVER
+    woken: int = 0  # how many matches instant subscriptions have been woken by
 
     def reschedule(self, now: datetime) -> None:
         """What `enrolment.reschedule` does."""
@@ -84,10 +88,42 @@ class Life:
         published = now - timedelta(days=40) if backlog else now - timedelta(minutes=7)
         self.matches.append(Candidate(number, 1, cluster_id, query_id, number, 1.0, now, published, backlog))
 
+    def postpone(self, waiting: Wait) -> None:
+        """What `waiting.postpone` does."""
+        for due, then in waiting.dues:
+            assert then > due.next_due_at, "what is put off comes later"
+            self.rows[due.schedule_id - 1].next_due_at = then
+        looks = {f.subscription_id: then for f, then in waiting.looks}
+        owed = {f.subscription_id: since for f, since in waiting.owed}
+        self.followings = [
+            replace(
+                f,
+                look_at=looks.get(f.subscription_id, f.look_at),
+                owed_from_at=owed.get(f.subscription_id, f.owed_from_at),
+            )
+            for f in self.followings
+        ]
+
+    def hush(self, quiet: Quiet, now: datetime) -> None:
+        """What a change of quiet time does: the fields, and `waiting.rouse`."""
+        self.quiet = quiet
+        for row in agenda.rouse(self.rows, zone=self.zone, now=now):
+            assert row.id is not None
+            self.rows[row.id - 1] = row
+        self.followings = [replace(f, look_at=now) if f.look_at and f.look_at > now else f for f in self.followings]
+
+    def _wakes(self, f: Following) -> bool:
+        """Whether a match came since the last tick that this subscription is to be looked at for."""
+        return any(m.query_id == f.query_id for m in self.matches[self.woken :])
+
     def tick(self, now: datetime) -> None:
         """What the plan step does for one reader."""
         newest = len(self.matches)
-        awake = any(f.cadence.is_instant and (f.look_at or newest > f.release) for f in self.followings)
+        self.followings = [
+            replace(f, look_at=now) if f.cadence.is_instant and self._wakes(f) else f for f in self.followings
+        ]
+        self.woken = newest
+        awake = any(f.cadence.is_instant and f.look_at and f.look_at <= now for f in self.followings)
         dues = [
             Due(r.id or 0, r.channel, cadence.parse(r.cadence), r.next_due_at)
             for r in self.rows
@@ -96,7 +132,10 @@ class Life:
         if not dues and not awake:
             return
         had = frozenset(pick.candidate.cluster_id for made in self.planned for pick in made.picks)
-        reader = Reader(1, self.zone, tuple(self.followings), tuple(dues), {Channel.EMAIL: had})
+        reader = Reader(1, self.zone, tuple(self.followings), tuple(dues), {Channel.EMAIL: had}, quiet=self.quiet)
+        if (waiting := wait(reader, now)) is not None:
+            self.postpone(waiting)
+            return
         look = earliest_look(reader, now)
         loaded = {
             f.query_id: [m for m in self.matches if m.query_id == f.query_id and m.seen_at >= look]

@@ -22,7 +22,7 @@ def identity(**changes: Any) -> dict[str, Any]:
     items = changes.pop("items", ITEMS)
     values: dict[str, Any] = {
         "newsletter_id": 1, "kind": DeliveryKind.DIGEST, "locale": "en", "zone": "Europe/London",
-        "cadence": "daily at 07:30", "slot_at": NOW, "more": 0, "look": "v1:300", "now": NOW,
+        "cadence": "daily at 07:30", "slot_at": NOW, "more": 0, "layout": "cards", "look": "v1:300", "now": NOW,
     }  # fmt: skip
     return compose.identity(items, **values | changes)
 
@@ -42,6 +42,7 @@ def content(items: list[compose.Item], *known: Article, length: int = 300, **dig
         {"cadence": "daily at 08:00"},
         {"slot_at": NOW + timedelta(days=1)},
         {"more": 1},
+        {"layout": "list"},
         {"look": "v2:300"},
         {"items": ITEMS[:1]},
         {"items": ITEMS[::-1]},
@@ -90,6 +91,11 @@ def test_templates_see_sections_in_order_with_what_the_article_says_now() -> Non
     first = seen.stories[0]
     assert (first.source, first.also_in, first.tags, first.authors) == ("Gazette", ("Sea",), ("t",), ("Ada",))
     assert (seen.more, seen.locale, seen.timezone, seen.slot_at) == (4, "en", "Europe/London", NOW)
+
+
+def test_templates_see_the_layout_and_the_digests_of_before_there_was_one_are_cards() -> None:
+    assert content(ITEMS, layout="headlines").layout == "headlines"
+    assert content(ITEMS, layout="").layout == "cards"
 
 
 def test_an_article_that_is_gone_is_left_out_and_an_empty_section_with_it() -> None:

@@ -75,8 +75,9 @@ def test_every_kind_has_a_priority_and_all_but_digests_a_lifetime() -> None:
     assert set(LIFETIMES) == set(DeliveryKind) - {DeliveryKind.DIGEST}
 
 
-def test_breaking_news_leaves_before_alerts_before_confirmations_before_digests() -> None:
+def test_breaking_news_leaves_before_alerts_before_confirmations_before_digests_before_webhooks() -> None:
     in_order = [DeliveryKind.BREAKING, DeliveryKind.ALERT, DeliveryKind.CONFIRMATION, DeliveryKind.DIGEST]
+    in_order.append(DeliveryKind.WEBHOOK)
     assert [priority_of(kind) for kind in in_order] == sorted(Priority)
 
 

@@ -173,7 +173,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_visit_operator_id"), ["operator_id"], unique=False)
 
     with op.batch_alter_table("delivery", schema=None) as batch_op:
-        batch_op.create_index("ix_delivery_finished", ["finished_at"], unique=False)
+        batch_op.create_index("ix_delivery_finished", ["status", "finished_at"], unique=False)
+        batch_op.create_index(
+            "ix_delivery_webhook",
+            ["recipient", "status", "due_at"],
+            unique=False,
+            sqlite_where=sa.text("channel = 'webhook'"),
+            postgresql_where=sa.text("channel = 'webhook'"),
+        )
 
     with op.batch_alter_table("digest", schema=None) as batch_op:
         batch_op.add_column(sa.Column("layout", sa.String(), server_default=sa.text("''"), nullable=False))

@@ -1,0 +1,159 @@
+"""Mail: the lane of the outbox that leads through the relay.
+
+    fragments (rendered once per digest) ▷ assemble (what is each reader's own) ▷ transport ▷ decision
+
+A message that cannot be made fails by itself and takes no other with it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from dispatcher.digest import compose
+from dispatcher.digest.addresses import AddressError
+from dispatcher.digest.render import fit
+from dispatcher.digest.wire import Envelope, Wire, assemble
+from dispatcher.digest.wire import compile as compile_wire
+from dispatcher.errors import DispatcherError, StoreError, TemplateError
+from dispatcher.model.outbound import Delivery, Digest, Personal
+from dispatcher.model.values import Blame, Outcome, OutcomeKind
+from dispatcher.observability.logs import logger
+from dispatcher.outbox.retry import Decision, decide
+from dispatcher.pipeline.carrier import Tried, words_for
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.ledger import Strike
+from dispatcher.pipeline.links import links_of, list_headers
+from dispatcher.store import articles, outbox
+from dispatcher.tokens import Keyring
+
+log = logger("send")
+
+
+class Mail:
+    """Carries mail; see Carrier."""
+
+    lane = outbox.MAIL
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._wires: Mapping[int, Wire | Exception] = {}
+
+    @property
+    def at_once(self) -> int:
+        """As many as the relay allows."""
+        return self._ctx.transport.max_connections
+
+    @property
+    def holds_uncertain(self) -> bool:
+        """A mail whose fate is unknown may be in the mailbox: the operator chose what becomes of it."""
+        return self._ctx.settings.send.on_uncertain == "hold"
+
+    async def load(self, claimed: Sequence[Delivery]) -> None:
+        """Have the fragments of these deliveries' digests ready."""
+        self._wires = await wires_of(self._ctx, [d.digest_id for d in claimed if d.digest_id is not None])
+
+    async def attempt(self, delivery: Delivery, now: datetime) -> Tried:
+        """One try over the relay. It does not go on when the relay cannot be reached: one knock each is enough."""
+        outcome = await _attempt(self._ctx, delivery, self._wires.get(delivery.digest_id or 0))
+        failing_since = self._ctx.transport.failing_since
+        decision = decide(
+            outcome,
+            attempts=delivery.attempts + 1,
+            expires_at=delivery.expires_at,
+            now=now,
+            on_uncertain=self._ctx.settings.send.on_uncertain,
+            jitter=random.random(),
+            failing_since=failing_since,
+        )
+        goes_on = decision.counts or failing_since is None
+        return Tried(outcome, decision, _strike(delivery, decision), goes_on)
+
+
+def _strike(delivery: Delivery, decision: Decision) -> Strike | None:
+    if not (decision.suppress or decision.soft_bounce):
+        return None
+    return Strike(
+        address=delivery.recipient,
+        address_hash=delivery.address_hash,
+        subscriber_id=delivery.subscriber_id,
+        is_final=decision.suppress,
+    )
+
+
+async def _attempt(ctx: Context, delivery: Delivery, wire: Wire | Exception | None) -> Outcome:
+    """One try."""
+    if wire is None:
+        return Outcome(OutcomeKind.REJECTED, text="its digest is gone", blame=Blame.MESSAGE)
+    if isinstance(wire, TemplateError):  # it can be mended before the mail is too late
+        return Outcome(OutcomeKind.DEFERRED, text=str(wire), blame=Blame.MESSAGE)
+    if isinstance(wire, DispatcherError):
+        return Outcome(OutcomeKind.REJECTED, text=str(wire), blame=Blame.MESSAGE)
+    if isinstance(wire, Exception):
+        return Outcome(OutcomeKind.DEFERRED, text=words_for(wire), blame=Blame.MESSAGE)
+    try:
+        message = assemble(wire, envelope_of(delivery, wire, ctx.keyring))
+    except AddressError as error:
+        blame = Blame.ADDRESS if error.enhanced.startswith("5.1.") else Blame.MESSAGE
+        return Outcome(OutcomeKind.REJECTED, enhanced=error.enhanced, text=str(error), blame=blame)
+    except DispatcherError as error:
+        return Outcome(OutcomeKind.REJECTED, text=str(error), blame=Blame.MESSAGE)
+    return await ctx.transport.send(ctx.settings.mail.sender_address, delivery.recipient, message)
+
+
+def envelope_of(delivery: Delivery, wire: Wire, keyring: Keyring) -> Envelope:
+    """What differs between the messages of one digest."""
+    known, links = delivery.personal, links_of(delivery, wire.door, keyring)
+    return Envelope(
+        recipient=delivery.recipient,
+        personal=Personal(
+            name=known.get("name", ""),
+            email=known.get("email", ""),
+            topics=tuple(known.get("topics", ())),
+            cadence=known.get("cadence", ""),
+        ),
+        message_id=delivery.message_id,
+        dated_at=delivery.dated_at or delivery.created_at,
+        headers=list_headers(links),
+        links=links,
+    )
+
+
+async def wires_of(ctx: Context, digest_ids: Sequence[int]) -> dict[int, Wire | Exception]:
+    """The fragments of these digests, or what is wrong with one: that stops its own readers' mail and no other."""
+    async with ctx.store.read() as tx:
+        digests = await outbox.digests(tx, digest_ids)
+    wires: dict[int, Wire | Exception] = {}
+    for digest_id, digest in digests.items():
+        try:
+            wires[digest_id] = await _wire_of(ctx, digest)
+        except StoreError:
+            raise
+        except DispatcherError as error:
+            log.error("a digest could not be rendered", digest_id=digest_id, reason=str(error))
+            wires[digest_id] = error
+        except Exception as error:
+            log.exception("a digest failed on our side; its mail is set aside", digest_id=digest_id)
+            wires[digest_id] = error
+    return wires
+
+
+async def _wire_of(ctx: Context, digest: Digest) -> Wire:
+    """The fragments that are kept, or those rendered now, kept, and only then used."""
+    if digest.wire is not None:
+        return Wire.loads(digest.wire)
+    fresh = (await render_digest(ctx, digest)).dumps()
+    async with ctx.store.write() as tx:
+        return Wire.loads(await outbox.keep_wire(tx, digest.id or 0, fresh))
+
+
+async def render_digest(ctx: Context, digest: Digest) -> Wire:
+    """A digest's wire fragments, from the articles as they are now. TemplateError if the templates are broken."""
+    ids = [item[0] for item in digest.items]
+    async with ctx.store.read() as tx:
+        found, names = await articles.by_ids(tx, ids), await articles.source_names(tx, ids)
+    content = compose.content(digest, found, names, summary_length=ctx.settings.digest.summary_length)
+    if not (content.stories or content.letter):
+        raise DispatcherError("every article of this digest is gone")
+    return compile_wire(fit(content, ctx.newsletter, ctx.templates), ctx.newsletter, content, ctx.door)

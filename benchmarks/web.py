@@ -111,8 +111,11 @@ async def _load(base: Path, url: str, targets: list[tuple[str, str]]) -> list[Fi
                 return answer.status
 
         async def subscribe(session: aiohttp.ClientSession) -> int:
-            form = {**hidden, "email": f"new{next(numbers)}@fresh{next(numbers) % 5000}.example", "topic": "wind",
-                    "consent": "on", "timezone": "UTC", "language": "en"}  # fmt: skip
+            number = next(numbers)
+            form = {
+                **hidden, "email": f"new{number}@fresh{number % 5000}.example", "topics": "wind", "consent": "yes",
+                "kind": "daily", "time": "07:30", "day": "mon", "zone": "UTC", "lang": "en", "do": "subscribe",
+            }  # fmt: skip
             async with session.post(f"{url}/subscribe", data=form, allow_redirects=False) as answer:
                 await answer.read()
                 return answer.status

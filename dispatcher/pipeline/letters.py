@@ -36,7 +36,7 @@ async def post(
     timezone = timezone or (reader.timezone if reader else "") or ctx.settings.site.timezone
     digest = _digest(ctx, letter, locale, timezone, now)
     ids, _ = await planning.save_digests(tx, {digest["key"]: digest})
-    delivery = _delivery(ctx, to, f"letter:{ctx.newsletter.id}:{key}", now) | {
+    delivery = _delivery(ctx, to, key_of(ctx, key), now) | {
         "digest_id": ids[digest["key"]],
         "subscriber_id": reader.id if reader else None,
         "personal": {
@@ -47,6 +47,11 @@ async def post(
         },
     }
     return bool(await planning.save_deliveries(tx, [delivery]))
+
+
+def key_of(ctx: Context, key: str) -> str:
+    """The idempotency key of the delivery that carries a letter."""
+    return f"letter:{ctx.newsletter.id}:{key}"
 
 
 def _digest(ctx: Context, letter: LetterName, locale: str, timezone: str, now: datetime) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 
+from dispatcher.pipeline import letters
 from dispatcher.pipeline.context import Context
-from dispatcher.store import access, articles, audits, consents, operators, outbox
+from dispatcher.pipeline.departure import UNDO_WITHIN
+from dispatcher.store import access, articles, audits, consents, operators, outbox, topics
 
 SILENT_FOR = timedelta(days=1)
 """How long a request that no mail answered is counted."""
@@ -15,20 +17,26 @@ SILENT_FOR = timedelta(days=1)
 
 @dataclass(slots=True)
 class PruneReport:
-    """What a prune did. `entries` counts answers kept for repeats, lapsed visits and lines of the audit log."""
+    """What a prune did.
+
+    `topics` are those of readers who have left; `entries` counts answers kept for repeats, lapsed visits and lines of
+    the audit log.
+    """
 
     wires: int = 0
     articles: int = 0
     deliveries: int = 0
     requests: int = 0
     networks: int = 0
+    topics: int = 0
     entries: int = 0
 
 
 async def prune(ctx: Context, now: datetime) -> PruneReport:
     """Empty old articles, delete old deliveries and attempts, forget the fragments nobody will send again.
 
-    Forget the requests that nobody confirmed, the machines that consents came from, and old entries of the admin pages.
+    Forget the requests that nobody confirmed, the machines that consents came from, the own topics of readers who have
+    left, and old entries of the admin pages.
     """
     keep = ctx.settings.retention
     report = PruneReport()
@@ -42,6 +50,8 @@ async def prune(ctx: Context, now: datetime) -> PruneReport:
         )
     report.requests = await _forget_unconfirmed(ctx, now)
     report.networks = await _cut_networks(ctx, now)
+    async with ctx.store.write() as tx:
+        report.topics = await topics.prune(tx, now - UNDO_WITHIN)
     async with ctx.store.write() as tx:
         report.entries = await access.prune(tx, now)
         report.entries += await operators.prune(tx, now)
@@ -57,7 +67,8 @@ async def _forget_unconfirmed(ctx: Context, now: datetime) -> int:
             ids = await consents.prune(
                 tx, unconfirmed_before=now - ctx.settings.retention.unconfirmed, silent_before=now - SILENT_FOR
             )
-            await outbox.forget_letters(tx, [f"letter:{ctx.newsletter.id}:confirm:{opt_in_id}" for opt_in_id in ids])
+            keys = [f"{name}:{opt_in_id}" for opt_in_id in ids for name in ("confirm", "address")]
+            await outbox.forget_letters(tx, [letters.key_of(ctx, key) for key in keys])
         if not ids:
             return forgotten
         forgotten += len(ids)

@@ -7,7 +7,9 @@ what it reads cannot change before it writes; on PostgreSQL the functions lock t
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -26,6 +28,7 @@ Transaction = AsyncConnection
 Noun = TypeVar("Noun", bound=SQLModel)
 
 BUSY_TIMEOUT = 15.0  # seconds SQLite waits for another process's write
+KNOCK, PAUSE = 0.002, 0.004  # seconds: of waiting for it at one knock, and at most between two
 TURNS = 0x7475_726E  # "turn": the first half of the advisory locks of `in_turn`, apart from those of instances
 CHUNK = 500  # bound values in one IN (...), well below every engine's limit
 
@@ -37,6 +40,7 @@ class Store:
         self.url = sa.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url)
+        self.writer = _sqlite(self.url, patience=KNOCK) if self.is_sqlite else self.engine
         isolation = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._views = self.engine.execution_options(**isolation)
         self._writing = asyncio.Lock()
@@ -63,14 +67,20 @@ class Store:
             return
         async with self._writing:  # queue here, in order, rather than in SQLite's busy loop
             with _spoken():
-                async with self.engine.connect() as tx:
+                async with self.writer.connect() as tx:
                     await tx.execution_options(begin_immediate=True)
-                    async with tx.begin():
+                    await _begin(tx)
+                    try:
                         yield tx
+                    except BaseException:
+                        await tx.rollback()
+                        raise
+                    await tx.commit()
 
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+        await self.writer.dispose()
 
 
 class _spoken:  # noqa: N801 - reads as a word at the call
@@ -85,8 +95,22 @@ class _spoken:  # noqa: N801 - reads as a word at the call
             raise StoreError(f"the database refused: {error}") from error
 
 
-def _sqlite(url: sa.URL) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, pool_size=8, max_overflow=24)
+async def _begin(tx: AsyncConnection) -> None:
+    """BEGIN IMMEDIATE, once no other process writes. We knock often and briefly: SQLite's own waiting sleeps longer and
+    longer, and beside a process that commits all the time it would be passed over for seconds."""
+    until = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            await tx.begin()
+            return
+        except sa.exc.OperationalError as error:
+            if "locked" not in str(error.orig) or time.monotonic() > until:
+                raise
+            await asyncio.sleep(random.uniform(0, PAUSE))
+
+
+def _sqlite(url: sa.URL, patience: float = BUSY_TIMEOUT) -> AsyncEngine:
+    engine = create_async_engine(url, connect_args={"timeout": patience}, pool_size=8, max_overflow=24)
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: Any, record: Any) -> None:

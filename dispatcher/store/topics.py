@@ -85,6 +85,17 @@ async def remove(tx: Transaction, topic_id: int) -> None:
     await raise_counter(tx, "topics")
 
 
+async def prune(tx: Transaction, ended_before: datetime) -> int:
+    """Delete readers' own topics that nobody has followed since an instant. Returns how many."""
+    theirs = SUBSCRIPTION.c.topic_id == TOPIC.c.id
+    lives = (SUBSCRIPTION.c.status != SubscriptionStatus.ENDED) | (SUBSCRIPTION.c.ended_at > ended_before)
+    left = sa.exists().where(theirs) & ~sa.exists().where(theirs & lives)
+    ids = [row[0] for row in await tx.execute(sa.select(TOPIC.c.id).where(TOPIC.c.owner_id.is_not(None) & left))]
+    for topic_id in ids:
+        await remove(tx, topic_id)
+    return len(ids)
+
+
 async def version(tx: Transaction, *, hold: bool = False) -> int:
     """A number that rises whenever the set of live queries may have changed."""
     return await counter(tx, "topics", hold=hold)

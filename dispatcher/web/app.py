@@ -14,6 +14,7 @@ from dispatcher.pipeline.context import Context
 from dispatcher.web.admin import routes as admin
 from dispatcher.web.api import PREFIX as API
 from dispatcher.web.api import api
+from dispatcher.web.api import refused as api_refused
 from dispatcher.web.asking import context_of
 from dispatcher.web.guard import Guard
 from dispatcher.web.pages import STATIC, at, page
@@ -54,6 +55,8 @@ async def health(request: Request) -> Response:
 
 async def refused(request: Request, error: Exception) -> Response:
     """What is not there or not allowed, in words."""
+    if f"{request.url.path}/".startswith(f"{API}/"):  # where a path cannot be routed at all: it has a line break
+        return await api_refused(request, error)
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     return await page(request, "web/error.html.j2", status=status, headers=headers, status_code=status)

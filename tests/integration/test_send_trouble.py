@@ -271,7 +271,7 @@ async def test_a_full_disk_pauses_sending_until_there_is_room_again(on_sqlite: M
     pages, transport = [10**6], Filling(max_connections=4)
     async with on_sqlite.open(transport) as ctx:
 
-        @sa.event.listens_for(ctx.store.engine.sync_engine, "checkout")
+        @sa.event.listens_for(ctx.store.writer.sync_engine, "checkout")
         def limit(connection: Any, record: Any, proxy: Any) -> None:
             cursor = connection.cursor()
             cursor.execute(f"PRAGMA max_page_count = {pages[0]}")  # never less than there are

@@ -27,7 +27,7 @@ PREFIX = "/api"
 VERSION = "/v1"
 RESOURCES = (articles, topics, trials, subscribers, subscriptions, deliveries, digests, status)
 
-__all__ = ["PREFIX", "api", "first"]
+__all__ = ["PREFIX", "api", "first", "refused"]
 
 
 def api() -> ASGIApp:

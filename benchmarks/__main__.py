@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import chain
+from benchmarks import chain, imports
 
-BENCHES = {"chain": chain.main}
+BENCHES = {"chain": chain.main, "imports": imports.main}
 
 for name in sys.argv[1:] or BENCHES:
     if name not in BENCHES:

@@ -32,6 +32,11 @@ class Window:
         self.page.on("console", heard)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
+    async def press(self, selector: str) -> None:
+        """Click something that leads to another page, and wait for that."""
+        async with self.page.expect_navigation(wait_until="load"):
+            await self.page.click(selector)
+
     async def heading(self) -> str:
         """The page's one h1."""
         return (await self.page.locator("h1").inner_text()).strip()

@@ -1,11 +1,11 @@
-"""A raw SMTP server for tests: PIPELINING, CHUNKING, SIZE, DSN, as strict as the RFCs, and with worse manners on demand.
+"""A raw SMTP server for tests: PIPELINING, CHUNKING, SIZE, DSN; as strict as the RFCs, with bad manners on demand.
 
     async with RawServer(script=in_turn("RCPT", "550 5.1.1 unknown")) as server:
         ...                                          # a client in this very loop talks to server.port
         server.messages, server.commands, server.faults
 
 It runs in the loop of the test, asyncio's or uvloop's. Scripts, answers and acts are those of `smtp_server`, asked at
-BANNER, EHLO, STARTTLS, MAIL, RCPT, DATA, BDAT (before its octets are read), CONTENT, RSET and QUIT; beside them there are
+BANNER, EHLO, STARTTLS, MAIL, RCPT, DATA, BDAT (before its octets are read), CONTENT, RSET and QUIT; beside them are
 
     Also("250 again")          behave, and say one thing more
     Raw(b"25", then=...)       octets as they are, and then perhaps an act; `keep=True` keeps the message first
@@ -52,7 +52,7 @@ class _Gone(Exception):  # noqa: N818 (no error: the conversation is over)
 
 
 class RawServer:
-    """See the module. `unknown` are commands that it offers but does not know; `forgetful` drops what was said ahead."""
+    """See the module. `unknown` commands are not known whatever is offered; `forgetful` drops what was said ahead."""
 
     def __init__(
         self,
@@ -65,9 +65,11 @@ class RawServer:
         always_goes_ahead: bool = False,
         tls: ssl.SSLContext | None = None,
         implicit_tls: bool = False,
+        offers_in_clear: tuple[str, ...] | None = None,
         port: int = 0,
     ) -> None:
         self.script, self.offers, self.pieces = script, offers, pieces
+        self.offers_in_clear = offers if offers_in_clear is None else offers_in_clear
         self.unknown, self.forgetful, self.always_goes_ahead = unknown, forgetful, always_goes_ahead
         self.tls, self.implicit_tls = tls, implicit_tls
         self.host, self.port = "127.0.0.1", port
@@ -119,6 +121,12 @@ class RawServer:
         for talk in self._live:
             talk.writer.transport.abort()
 
+    async def say_to_everybody(self, reply: str) -> None:
+        """Something that no command asked for, on every connection."""
+        for talk in self._live:
+            talk.say(reply)
+            await talk.flush()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         talk = _Talk(self, self.connections, reader, writer)
@@ -168,8 +176,6 @@ class _Talk:
             else:
                 await self.command((await self.line()).decode("utf-8", "replace"))
             if self.server.forgetful:
-                await self.flush()
-                await asyncio.sleep(0.01)
                 await self.drop_input()
 
     async def command(self, line: str) -> None:
@@ -222,7 +228,8 @@ class _Talk:
 
     async def do_ehlo(self, _argument: str) -> None:
         starttls = ("STARTTLS",) if self.server.tls is not None and not self.is_secure else ()
-        *first, last = ("raw.test", *self.server.offers, *starttls)
+        offers = self.server.offers if self.is_secure else self.server.offers_in_clear
+        *first, last = ("raw.test", *offers, *starttls)
         for line in first:
             self.say(f"250-{line}")
         self.say(f"250 {last}")
@@ -356,10 +363,9 @@ class _Talk:
         self.input += octets
 
     async def drop_input(self) -> None:
-        """As a server does that empties its input after each command."""
+        """As a server does that empties its input before each reply."""
         with contextlib.suppress(TimeoutError):
-            while True:
-                await asyncio.wait_for(self.more(), 0.005)
+            await asyncio.wait_for(self.reader.read(1 << 16), 0.01)
         self.input.clear()
 
     def say(self, reply: str) -> None:

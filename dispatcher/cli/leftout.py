@@ -19,12 +19,12 @@ Report = Annotated[
 
 
 class LeftOut:
-    """Told of every line that is left out, it keeps no more than it shows."""
+    """Told of every line that is left out, it keeps no more than it shows. `kept` is where a report writes them all."""
 
-    def __init__(self, path: Path, report: IO[str] | None, *, json: bool) -> None:
+    def __init__(self, path: Path, report: IO[str] | None, *, kept: Path | None, json: bool) -> None:
         self.lines: list[dict[str, object]] = []
         self.count = 0
-        self._path, self._report, self._json = path, report, json
+        self._path, self._report, self._kept, self._json = path, report, kept, json
 
     def __call__(self, number: int, reason: str) -> None:
         """Tell of a line, by its number and the reason."""
@@ -44,7 +44,7 @@ class LeftOut:
         from dispatcher.cli import show
 
         if not self._json and self.count > SHOWN:
-            where = f"{self._report.name} has" if self._report is not None else "--report FILE keeps"
+            where = f"{self._kept} has" if self._kept else "--report FILE keeps"
             show.note(f"{self._path}: {self.count - SHOWN:,} more lines were left out; {where} all of them")
 
 
@@ -54,8 +54,8 @@ def left_out(path: Path, report: Path | None, *, json: bool) -> Iterator[LeftOut
     from dispatcher.pipeline import sheet
 
     if report is None:
-        yield LeftOut(path, None, json=json)
+        yield LeftOut(path, None, kept=None, json=json)
         return
     with sheet.replaced(report) as file:
         sheet.write(file, [("line", "reason")])
-        yield LeftOut(path, file, json=json)
+        yield LeftOut(path, file, kept=report, json=json)

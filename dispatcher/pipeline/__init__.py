@@ -25,6 +25,8 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     shelf       the latest articles in memory, for trying a query out; `trial` explains one on one article
     ingest      due sources → articles with their matches (`matching`)
     publishing  articles that a program brings, by the way of all others; `access` is who may: tokens and their scopes
+    catalogue   sources and topics that operators bring by command or page, beside those that config declares
+    operators   who may use the admin pages, by password (`passwords`) or link; `audit` is the log of what they changed
     plan        due readers → digests and deliveries; `batch` loads what that needs, `waiting` puts it off
     preview     what one reader would get, without sending it
     send        claimed deliveries → a `carrier` → outcomes (`ledger` commits them); `lease` keeps them ours

@@ -45,12 +45,13 @@ async def person(tx: Transaction, email: str) -> Subscriber:
 
 async def suppressed(ctx: Context, tx: Transaction, emails: Iterable[str]) -> dict[str, SuppressionReason]:
     """Why our mail to some of these addresses is suppressed; what stops every mail goes before what stops only ours."""
-    hashes = {address_hash(ctx.address_key, email): email for email in emails if email}
+    hashes = {email: address_hash(ctx.address_key, email) for email in emails if email}
+    found = await suppressions.of(tx, list(hashes.values()))
     reasons: dict[str, SuppressionReason] = {}
-    for hashed, found in (await suppressions.of(tx, list(hashes))).items():
-        for one in sorted(found, key=lambda one: one.scope != SuppressionScope.ADDRESS):
+    for email, hashed in hashes.items():  # of two addresses, "ß" and "ss" can have one hash
+        for one in sorted(found.get(hashed, ()), key=lambda one: one.scope != SuppressionScope.ADDRESS):
             if one.scope == SuppressionScope.ADDRESS or one.newsletter_id == ctx.newsletter.id:
-                reasons.setdefault(hashes[hashed], one.reason)
+                reasons.setdefault(email, one.reason)
     return reasons
 
 

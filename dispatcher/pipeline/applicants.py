@@ -21,10 +21,13 @@ from dispatcher.pipeline.sheet import Row
 PERSON = ("email", "name", "timezone", "locale", "topics", "cadence", "status")
 PROOF = ("consent_at", "consent_ip", "consent_source", "consent")
 COLUMNS = (*PERSON, *PROOF)
-IGNORED = ("origin", "created_at", "consents")  # what we write for people to see, and do not read back
+SHOWN = ("origin", "created_at")  # what we write for people to see, and do not read back
+IGNORED = (*SHOWN, "consents")
 
 LONGEST = 1_000
 """Characters of a name or of words about a consent: what is longer is no such thing, and would fill the memory."""
+LONGEST_LIST = 10_000
+"""Characters that name the topics of one person."""
 
 _CHECKED = ("timezone", "locale", "cadence", "topics")
 ENTRY = ("email", "name", *_CHECKED)
@@ -113,8 +116,9 @@ class Register:
                 return (reader_email(cells["email"]), name, *checked)
         except (EntryError, ValueError):
             pass  # said below, together with whatever else is wrong
-        if len(name) > LONGEST:
-            raise EntryError(f"name: is longer than {LONGEST:,} characters")
+        for field, longest in (("name", LONGEST), ("topics", LONGEST_LIST)):
+            if len(cells.get(field, "")) > longest:
+                raise EntryError(f"{field}: is longer than {longest:,} characters")
         entry = subscriber_entry(**{field: _given(field, cells[field]) for field in ENTRY if cells.get(field)})
         return [getattr(entry, field) for field in ENTRY]
 
@@ -123,6 +127,8 @@ class Register:
         known = self._known[field]
         if text in known:
             return known[text]
+        if len(text) > LONGEST_LIST:
+            raise EntryError(f"{field}: is too long")
         value = getattr(subscriber_entry(email="one@reader.example", **{field: _given(field, text)}), field)
         if len(text) <= _SHORT and len(known) < _REMEMBERED:
             known[text] = value

@@ -30,7 +30,7 @@ log = logger("roster")
 
 CAREFUL = 50  # people who are there already, in one transaction: as long as some thousand new ones
 STRANGER = Known(None, {}, None)
-PROOF = ("address_hash", "address", "topics", "source", "ip", "at")
+_PROOF = ("address_hash", "address", "topics", "source", "ip", "at")
 
 
 @dataclass(slots=True)
@@ -113,11 +113,9 @@ class Desk:
     async def _admit_one(
         self, tx: Transaction, one: Applicant, known: Known, proven: Mapping[str, Sequence[Consent]]
     ) -> str | Refusal:
-        origin = Origin.IMPORT
+        given, by = one.said, Origin.IMPORT
         try:
-            what = await admit(
-                self.ctx, tx, one.entry, self.slugs, self.now, origin=origin, given=one.said, known=known
-            )
+            what = await admit(self.ctx, tx, one.entry, self.slugs, self.now, origin=by, given=given, known=known)
         except NotAdmittedError as error:
             return Refusal(one.line, str(error))
         if one.proof is None or _has_proof(one, proven):
@@ -142,10 +140,11 @@ def _stay_away(one: Applicant, known: Known) -> str:
 async def _known(ctx: Context, tx: Transaction, people: Sequence[Applicant]) -> dict[str, Known]:
     """As `look_up`, which costs dear for strangers, who are most of a long list."""
     emails = [one.email for one in people]
-    hashes = {address_hash(ctx.address_key, email): email for email in emails}
-    there = await subscribers.known_emails(tx, emails)
-    there |= {hashes[hashed] for hashed in await suppressions.known_hashes(tx, list(hashes))}
-    return dict.fromkeys(emails, STRANGER) | await look_up(ctx, tx, list(there))
+    hashes = {email: address_hash(ctx.address_key, email) for email in emails}
+    readers = await subscribers.known_emails(tx, emails)
+    barred = await suppressions.known_hashes(tx, list(hashes.values()))
+    there = [email for email, hashed in hashes.items() if email in readers or hashed in barred]
+    return dict.fromkeys(emails, STRANGER) | await look_up(ctx, tx, there)
 
 
 async def _proven(ctx: Context, tx: Transaction, people: Sequence[Applicant]) -> dict[str, list[Consent]]:
@@ -190,7 +189,7 @@ async def enrol_strangers(
         followed = named.setdefault(id(one.topics), [follow.topic for follow in one.topics])
         proofs.append((example, (hashed, one.email, followed, proof.source, proof.ip, proof.at or now)))
     await enrol_many(tx, newcomers, letter, origin=Origin.IMPORT, now=now, looks_back=looks_back)
-    await bulk.insert_copies(tx, PROOF, sorted(proofs, key=lambda copy: copy[1][0]))  # as in the index: it is quicker
+    await bulk.insert_copies(tx, _PROOF, sorted(proofs, key=lambda copy: copy[1][0]))  # as in the index: it is quicker
 
 
 def _consent(proof: Proof, now: datetime) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dispatcher.model.content import Topic
 from dispatcher.model.values import ConsentKind, SubscriptionStatus
 from dispatcher.pipeline import lines, sheet
 from dispatcher.pipeline.admission import suppressed
-from dispatcher.pipeline.applicants import COLUMNS, IGNORED, PERSON, Applicant, Refusal, Register
+from dispatcher.pipeline.applicants import COLUMNS, IGNORED, PERSON, SHOWN, Applicant, Refusal, Register
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.intake import Desk, TakenIn
 from dispatcher.store import Transaction, consents, subscribers, topics
@@ -55,7 +55,7 @@ async def write_out(ctx: Context, file: IO[str], *, as_lines: bool = False) -> i
     As CSV, or `as_lines` of JSON, which hold all proof of their consent as well.
     """
     if not as_lines:
-        sheet.write(file, [(*PERSON, *IGNORED[:2])])
+        sheet.write(file, [(*PERSON, *SHOWN)])
     count = 0
     async with ctx.store.read() as tx:
         async for page in subscribers.pages(tx):
@@ -103,7 +103,7 @@ def _follows(person: Subscriber, mine: Iterable[Subscription], known: Mapping[in
 
 def _cells(one: Mapping[str, Any]) -> list[str]:
     follows = "; ".join(" = ".join(follow.values()) for follow in one["topics"])
-    return [follows if name == "topics" else one[name] for name in (*PERSON, *IGNORED[:2])]
+    return [follows if name == "topics" else one[name] for name in (*PERSON, *SHOWN)]
 
 
 async def _proofs(ctx: Context, tx: Transaction, people: Sequence[Subscriber]) -> dict[str, dict[str, Any]]:

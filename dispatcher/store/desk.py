@@ -34,7 +34,9 @@ class Counted:
 
 async def count(tx: Transaction, query: sa.Select[Any]) -> Counted:
     """How many rows a query finds, as far as we count."""
-    some = query.order_by(None).with_only_columns(sa.literal(1)).limit(COUNTED + 1).subquery()
+    some = (
+        query.order_by(None).with_only_columns(sa.literal(1), maintain_column_froms=True).limit(COUNTED + 1).subquery()
+    )
     found = int((await tx.execute(sa.select(sa.func.count()).select_from(some))).scalar_one())
     return Counted(min(found, COUNTED), found > COUNTED)
 

@@ -18,8 +18,7 @@ from dispatcher.web.api import refused as api_refused
 from dispatcher.web.asking import context_of
 from dispatcher.web.guard import Guard
 from dispatcher.web.pages import STATIC, at, page
-from dispatcher.web.readers import confirm, embed, lost, subscribe
-from dispatcher.web.readers import unsubscribe
+from dispatcher.web.readers import account, confirm, embed, lost, preferences, subscribe, unsubscribe
 
 log = logger("web")
 
@@ -30,11 +29,10 @@ def build(ctx: Context) -> ASGIApp:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_api_route("/", home, methods=["GET"])
     app.add_api_route("/health", health, methods=["GET"])
-    app.include_router(unsubscribe.router)
     admin.include(app)
     app.mount("/static", _Static(directory=STATIC))
     app.mount(API, api())
-    for part in (subscribe, confirm, lost, embed):
+    for part in (subscribe, confirm, lost, embed, unsubscribe, preferences, account):
         app.include_router(part.router)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(ClientDisconnect, gone)

@@ -83,9 +83,7 @@ def test_an_import_of_any_length_takes_hardly_more_memory(tmp_path: Path) -> Non
 
 def peak(folder: Path, *arguments: str) -> int:
     """The most memory that a command had, in kB."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "dispatcher", *arguments], cwd=folder, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
-    )
+    child = subprocess.Popen([sys.executable, "-m", "dispatcher", *arguments], cwd=folder, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0

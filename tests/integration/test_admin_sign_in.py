@@ -62,9 +62,10 @@ async def test_behind_https_the_cookie_is_bound_to_the_host(tmp_path: Path) -> N
         assert answer.headers["location"] == "/news/admin"
 
 
-@pytest.mark.parametrize(
-    ("name", "password"), [("ann", "wrong"), ("nobody", PASSWORD), ("link-only", ""), ("gone", PASSWORD)]
-)
+WRONG = [("ann", "wrong"), ("nobody", PASSWORD), ("link-only", ""), ("gone", PASSWORD)]
+
+
+@pytest.mark.parametrize(("name", "password"), WRONG)
 async def test_every_wrong_sign_in_is_answered_alike(tmp_path: Path, name: str, password: str) -> None:
     async with paper(tmp_path) as (ctx, client):
         await hire(ctx, "ann", Role.OWNER)
@@ -141,9 +142,8 @@ async def test_signing_in_never_takes_a_session_that_was_planted(tmp_path: Path)
         assert cookie_of(answer) != "dispatcher=chosen-by-somebody-else"
         assert (await client.get("/admin", headers=planted)).status == 303, "the planted one opens nothing"
         before = await enter(client, "ann")
-        again = await client.post(
-            "/admin/sign-in", {"name": "ann", "password": PASSWORD}, headers={"Cookie": before.cookie}
-        )
+        kept = {"Cookie": before.cookie}
+        again = await client.post("/admin/sign-in", {"name": "ann", "password": PASSWORD}, headers=kept)
         assert again.status == 303
         assert (await before.get("/admin")).status == 303, "signing in again ends the session that was open"
 
@@ -231,9 +231,10 @@ async def test_a_form_from_another_site_changes_nothing_even_with_its_token(
         assert (await client.post(path, headers=headers)).status == 410
 
 
-@pytest.mark.parametrize(
-    "onward", ["https://evil.example/admin", "//evil.example", "/admin/../x", "/admin\\evil", "/p/x", "javascript:1"]
-)
+ELSEWHERE = ["https://evil.example/admin", "//evil.example", "/admin/../x", "/admin\\evil", "/p/x", "javascript:1"]
+
+
+@pytest.mark.parametrize("onward", ELSEWHERE)
 async def test_after_signing_in_one_never_lands_on_another_site(tmp_path: Path, onward: str) -> None:
     async with paper(tmp_path) as (ctx, client):
         await hire(ctx, "ann", Role.OWNER)

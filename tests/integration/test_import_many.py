@@ -1,4 +1,4 @@
-"""Many people at once are treated as each would be alone: new ones in bulk, the others with care, none against their will."""
+"""Many people at once are treated as each would be alone: new ones in bulk, others with care, none unasked."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from builders import settings, topic, world
 
 from dispatcher.model.audience import Endpoint, Schedule, Subscriber, Subscription
 from dispatcher.model.consent import Consent
-from dispatcher.model.values import ConsentKind, Origin
+from dispatcher.model.values import ConsentKind, Origin, SuppressionReason
 from dispatcher.pipeline import enrolment, intake, lines, roster, sheet
 from dispatcher.pipeline.admission import admit, person
 from dispatcher.pipeline.applicants import COLUMNS, IGNORED
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.entries import subscriber_entry
-from dispatcher.store import Store, consents, subscribers, topics
+from dispatcher.store import Store, consents, subscribers, suppressions, topics
 from dispatcher.store.engine import add_new, many, table
 from dispatcher.store.keys import address_hash
 
@@ -37,13 +37,17 @@ async def ctx(tmp_path: Path, furnished_url: str, now: datetime) -> AsyncIterato
         yield opened
 
 
-async def take_in(ctx: Context, now: datetime, people: Iterable[dict[str, str]]) -> tuple[roster.TakenIn, dict[int, str]]:
+Told = tuple[roster.TakenIn, dict[int, str]]
+"""What became of a file, and what was said of which line."""
+
+
+async def take_in(ctx: Context, now: datetime, people: Iterable[dict[str, str]]) -> Told:
     bad: dict[int, str] = {}
     rows = (sheet.Row(number, cells) for number, cells in enumerate(people, 2))
     return await roster.take_in(ctx, rows, now, on_bad=bad.__setitem__), bad
 
 
-async def take_in_file(ctx: Context, now: datetime, text: str) -> tuple[roster.TakenIn, dict[int, str]]:
+async def take_in_file(ctx: Context, now: datetime, text: str) -> Told:
     """Import JSON Lines."""
     path, bad = ctx.settings.base / "people.jsonl", dict[int, str]()
     path.write_text(text, encoding="utf-8")
@@ -252,5 +256,20 @@ async def test_people_are_found_by_their_address_without_reading_everybody(ctx: 
         pytest.skip("PostgreSQL chooses by what is in the table")
     query = sa.select(Subscriber.id).where(subscribers.SUBSCRIBER.c.email == ANN, subscribers._HAS_EMAIL)
     async with ctx.store.read() as tx:
-        plan = (await tx.execute(sa.text(f"EXPLAIN QUERY PLAN {query.compile(compile_kwargs={'literal_binds': True})}")))
-        assert "USING" in plan.one()[3]
+        text = query.compile(compile_kwargs={"literal_binds": True})
+        plan = (await tx.execute(sa.text(f"EXPLAIN QUERY PLAN {text}"))).one()
+    assert "USING" in plan[3]
+
+
+async def test_two_addresses_of_one_hash_are_barred_together(ctx: Context, now: datetime) -> None:
+    """The hash is blind to case, and to case "ß" is "ss": a suppression of either stands for both."""
+    both = ["fuß@reader.example", "fuss@reader.example"]
+    async with ctx.store.write() as tx:
+        await suppressions.add(tx, address_hash(ctx.address_key, both[0]), SuppressionReason.BOUNCED, now)
+    done, bad = await take_in(ctx, now, [{"email": email} for email in both])
+    assert (done.created, done.bad, ["suppressed" in reason for reason in bad.values()]) == (0, 2, [True, True])
+
+
+async def test_topics_without_end_are_refused(ctx: Context, now: datetime) -> None:
+    done, bad = await take_in(ctx, now, [{"email": ANN, "topics": "energy, " * 20_000}, {"email": BOB}])
+    assert (done.created, bad) == (1, {2: "topics: is longer than 10,000 characters"})

@@ -175,9 +175,7 @@ async def test_a_list_goes_out_and_comes_back_with_who_was_erased_as_a_hash(ctx:
         ("abcdef:../..", "neither an e-mail address nor a hash"),
     ],
 )
-async def test_a_hash_that_means_nobody_here_is_refused(
-    hashed: str, reason: str, ctx: Context, now: datetime
-) -> None:
+async def test_a_hash_that_means_nobody_here_is_refused(hashed: str, reason: str, ctx: Context, now: datetime) -> None:
     done, bad = await take_in(ctx, now, f"email,reason,hash\n,erased,{hashed}\n")
     assert (done.added, reason in bad[2]) == (0, True)
 

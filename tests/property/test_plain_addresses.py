@@ -9,7 +9,9 @@ from dispatcher.config.addresses import email, reader_email
 
 PIECE = st.text("abxyz019_+-.", min_size=1, max_size=12)
 LABEL = st.text("abxn019-", min_size=1, max_size=70)
-TOP = st.sampled_from(["com", "example", "test", "local", "localhost", "invalid", "onion", "arpa", "c", "123", "x1", "de"])
+TOP = st.sampled_from(
+    ["com", "example", "test", "local", "localhost", "invalid", "onion", "arpa", "c", "123", "x1", "de"]
+)
 ADDRESSES = st.builds(
     lambda local, labels, top: f"{local}@{'.'.join([*labels, top])}",
     st.text("abxyz019_+-.A", min_size=1, max_size=70),

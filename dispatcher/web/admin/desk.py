@@ -24,6 +24,7 @@ Noun = TypeVar("Noun")
 HEADERS = {"Referrer-Policy": "same-origin"}
 """Forms tell their origin only where pages tell their referrer; nobody else ever gets it."""
 
+HIGHEST = 2**31 - 1  # of the numbers that rows have
 NEWS = timedelta(minutes=2)  # for how long a page repeats what was just done
 
 
@@ -66,22 +67,30 @@ async def texts(request: Request, *names: str) -> dict[str, str]:
     """Fields of a form as plain text; what is missing is empty."""
     form = await request.form()
     found = {name: form.get(name, "") for name in names}
-    return {name: value.strip() if isinstance(value, str) else "" for name, value in found.items()}
+    return {name: plain(value) if isinstance(value, str) else "" for name, value in found.items()}
+
+
+def plain(text: str) -> str:
+    """Text as a database takes it: PostgreSQL knows no NUL."""
+    return text.replace("\0", "").strip()
 
 
 async def numbers(request: Request, name: str) -> list[int]:
     """The ticked boxes of a form."""
     form = await request.form()
-    given = [value for value in form.getlist(name) if isinstance(value, str)]
-    return [int(value) for value in given if value.isascii() and value.isdigit() and len(value) < 19]
+    given = [row_number(value) for value in form.getlist(name) if isinstance(value, str)]
+    return [number for number in given if number is not None]
+
+
+def row_number(text: str) -> int | None:
+    """The number that a text writes, if a row can have it."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(HIGHEST))
+    return int(text) if is_number and int(text) <= HIGHEST else None
 
 
 def number_in_path(request: Request) -> int:
     """The number that a path names. HTTPException 404 if it cannot be one."""
-    text = str(request.path_params["number"])
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise HTTPException(404)
-    return int(text)
+    return known_or_404(row_number(str(request.path_params["number"])))
 
 
 def known_or_404(found: Noun | None) -> Noun:
@@ -93,10 +102,10 @@ def known_or_404(found: Noun | None) -> Noun:
 
 async def _said(request: Request, who: Signed) -> Audit | None:
     """What this operator has just done, if the address names it: never words that an address brings along."""
-    text = request.query_params.get("said", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    number = row_number(request.query_params.get("said", ""))
+    if number is None:
         return None
     async with context_of(request).store.read() as tx:
-        found = await audits.get(tx, int(text))
+        found = await audits.get(tx, number)
     is_theirs = found is not None and found.actor == who.actor and clock.now() - found.at < NEWS
     return found if is_theirs else None

@@ -20,7 +20,7 @@ from dispatcher.pipeline.hooks import announce
 from dispatcher.pipeline.preview import Preview, Silence, preview
 from dispatcher.store import Transaction, desk, outbox, subscribers, topics
 from dispatcher.tokens import Keyring
-from dispatcher.web.admin.desk import Done, acting, desk_page, known_or_404, number_in_path
+from dispatcher.web.admin.desk import Done, acting, desk_page, known_or_404, number_in_path, plain
 from dispatcher.web.admin.sessions import Signed
 from dispatcher.web.asking import context_of
 from dispatcher.web.guard import POLICY
@@ -36,7 +36,7 @@ would tell strangers that somebody looks."""
 
 async def find(request: Request, who: Signed) -> Response:
     """People by the beginning of their address."""
-    start = request.query_params.get("email", "").strip().lower()[:254]
+    start = plain(request.query_params.get("email", "")).lower()[:254]
     async with context_of(request).store.read() as tx:
         found = await desk.readers(tx, start, SHOWN)
     return await desk_page(request, who, "readers", readers=found, start=start)

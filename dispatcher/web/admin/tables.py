@@ -30,7 +30,7 @@ from dispatcher.pipeline.entries import address
 from dispatcher.store import desk
 from dispatcher.store.engine import table
 from dispatcher.store.keys import address_hash
-from dispatcher.web.admin.desk import desk_page
+from dispatcher.web.admin.desk import desk_page, known_or_404, plain, row_number
 from dispatcher.web.admin.sessions import Signed
 from dispatcher.web.asking import context_of
 from dispatcher.web.pages import at
@@ -39,7 +39,6 @@ SOURCE, ARTICLE, TOPIC, SUPPRESSION = table(Source), table(Article), table(Topic
 SUBSCRIBER, DELIVERY = table(Subscriber), table(Delivery)
 
 LATEST = 5_000  # articles whose titles are searched
-DIGITS = 19
 
 
 class Table(ModelView):
@@ -77,8 +76,8 @@ class Table(ModelView):
 
     def search(self, request: Request, text: str) -> sa.ColumnElement[bool]:
         """What is looked for by what was typed: the row with this number, where there is nothing better."""
-        is_number = text.isascii() and text.isdigit() and len(text) < DIGITS
-        return table(self.model).c.id == int(text) if is_number else sa.false()
+        number = row_number(text)
+        return sa.false() if number is None else table(self.model).c.id == number
 
     def status(self, request: Request) -> str:
         """The status that was chosen, or nothing."""
@@ -96,7 +95,7 @@ class Table(ModelView):
 
     async def build_full_text_search_query(self, request: Request, term: str, model: Any) -> Any:
         """As starlette-admin asks for it."""
-        return self.search(request, term.strip()[:300])
+        return self.search(request, plain(term)[:300])
 
     async def count(self, request: Request, q: str | None = None, filters: Any = None) -> int:
         """How many there are, as far as we count: one more than that stands for "more"."""
@@ -282,6 +281,7 @@ async def listing(request: Request, who: Signed) -> Response:
 
 async def row(request: Request, who: Signed) -> Response:
     """A row with all that it holds."""
+    known_or_404(row_number(request.query_params.get("pk", "")))
     return await _drawn(request, who, _admin()._render_detail)
 
 

@@ -15,6 +15,8 @@ from starlette.responses import Response
 from dispatcher.errors import DispatcherError, QueryError, SourceError, StoreError
 from dispatcher.observability.logs import logger
 from dispatcher.pipeline.admission import NotAdmittedError
+from dispatcher.web.asking import context_of
+from dispatcher.web.pages import at
 from dispatcher.web.problems import problem
 
 log = logger("api")
@@ -63,7 +65,7 @@ def answer(request: Request, error: Exception) -> Response:
     """The problem document for any error at all."""
     if not isinstance(error, ProblemError):
         error = _understood(error)
-    more: dict[str, Any] = {"instance": _plain(request.url.path)}
+    more: dict[str, Any] = {"instance": _plain(at(context_of(request), request.url.path))}
     if error.errors:
         more["errors"] = [fault.model_dump(exclude_none=True) for fault in error.errors[:MOST_FAULTS]]
     return problem(_plain(error.detail), error.status, error.headers, **more)

@@ -103,7 +103,8 @@ async def change_subscriber(call: Calling, subscriber_id: Id, asked: SubscriberC
             raise ProblemError(409, f"The reader decided this themselves: {', '.join(theirs)}.")
         entry = subscriber_entry(email=found.email, **said)
         await admit(call.ctx, tx, entry, {}, call.now, origin=Origin.API, given=frozenset(said))
-        await call.note(tx, "change subscriber", subscriber_id, fields=sorted(said))
+        if said:
+            await call.note(tx, "change subscriber", subscriber_id, fields=sorted(said))
         return made(200, await people.shown_again(call, tx, subscriber_id))
 
     return await call.act(work)

@@ -77,7 +77,8 @@ async def change_topic(call: Calling, slug: SlugInPath, asked: TopicChange) -> R
         await catalogue.edit_topic(call.ctx, tx, found, entry, call.now)
         if asked.is_paused is not None and asked.is_paused != found.is_paused:
             await catalogue.switch_topic(tx, found, on=not asked.is_paused)
-        await call.note(tx, "change topic", slug, **said)
+        if said:
+            await call.note(tx, "change topic", slug, **said)
         return made(200, await _shown(tx, slug))
 
     return await call.act(work)

@@ -4,9 +4,8 @@ no whole address and takes nothing away: that needs a fresh link, mailed to the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
+from babel.dates import get_day_names
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -37,12 +36,11 @@ from dispatcher.web.readers.wishes import (
     typed_from,
     typed_of,
 )
-from dispatcher.web.words import languages
+from dispatcher.web.words import languages, page_voice
 
 router = APIRouter()
 
 MOST_FIELDS = 5_000
-MONDAY = datetime(2024, 1, 1, 12)
 
 
 @router.api_route("/p/{token}", methods=["GET", "HEAD"])
@@ -124,8 +122,8 @@ async def _form(
     saved: bool = False,
 ) -> Response:  # fmt: skip
     ctx, reader = context_of(request), sheet.reader
-    clock_of_theirs = ZoneInfo(reader.timezone)
-    weekday = page_voice(reader.locale, reader.timezone).weekdays()
+    named = get_day_names("wide", locale=page_voice(reader.locale, reader.timezone).locale)
+    weekdays = {day: named[number] for number, day in enumerate(WEEK)}
     spoken = languages()
     return await page(
         request,
@@ -145,12 +143,12 @@ async def _form(
         often=OFTEN,
         often_of=often_of,
         usual_often=typed_from(sheet).one("often"),
-        named=lambda days: [weekday[day] for day in days.split(",") if day in weekday],
-        week=[(day, (MONDAY + timedelta(days=n)).replace(tzinfo=clock_of_theirs)) for n, day in enumerate(WEEK)],
+        weekdays=weekdays,
+        weekdays_of=lambda days: [weekdays.get(day, day) for day in days.split(",")],
         layouts=list(Layout),
         languages=spoken if reader.locale in spoken else {reader.locale: reader.locale, **spoken},
         zones=zones(),
-        may_add=len(sheet.own) < ctx.settings.subscribe.own_topics,
+        may_add=len(sheet.own) < ctx.settings.subscribe.own_topics or "query-new" in faults,
         own_topics=ctx.settings.subscribe.own_topics,
         longest_query=LONGEST_QUERY,
         longest_name=LONGEST_NAME,

@@ -23,6 +23,9 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
                 `disposable`) bound it, `own_topics` are what only they see
     confirmation  the second half of it: the button that makes a reader of who asked
     shelf       the latest articles in memory, for trying a query out; `trial` explains one on one article
+    departure   people who leave with one click (`together`: many at once), get less instead, or take it back
+    preferences all that a reader gets, as one sheet, and as they want it
+    account     who holds a link; a fresh one opens the `dossier`, the erasure and the `relocation` to another address
     ingest      due sources → articles with their matches (`matching`)
     publishing  articles that a program brings, by the way of all others; `access` is who may: tokens and their scopes
     catalogue   sources and topics that operators bring by command or page, beside those that config declares

@@ -13,7 +13,7 @@ from dispatcher.digest.wire import assemble
 from dispatcher.errors import TemplateError
 from dispatcher.model.content import Story
 from dispatcher.model.outbound import Delivery, Digest, DigestContent, Section
-from dispatcher.model.values import DeliveryKind, SubscriberStatus
+from dispatcher.model.values import DeliveryKind, LetterName, SubscriberStatus
 from dispatcher.pipeline.admission import person, suppressed
 from dispatcher.pipeline.batch import load
 from dispatcher.pipeline.context import Context, default_newsletter, open_templates
@@ -84,6 +84,20 @@ def try_templates(settings: Settings) -> None:
             more=0 if kind is DeliveryKind.ALERT else 1,
         )
         templates.render(content, newsletter)
+    for letter in LetterName:
+        templates.render(_letter(settings, letter), newsletter)
+
+
+def _letter(settings: Settings, letter: LetterName) -> DigestContent:
+    return DigestContent(
+        kind=DeliveryKind.CONFIRMATION,
+        locale=settings.site.language,
+        timezone=settings.site.timezone,
+        cadence="",
+        slot_at=_A_DAY,
+        sections=(),
+        letter=letter,
+    )
 
 
 _A_DAY = datetime(2026, 3, 2, 7, 30, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from api_client import Program, program, reader
 
 from dispatcher import clock
-from dispatcher.model.values import ConsentKind, PausedBy, SuppressionReason
+from dispatcher.model.values import ConsentKind, PausedBy, SubscriptionStatus, SuppressionReason
 from dispatcher.pipeline import enrolment
 from dispatcher.store import consents, subscribers, suppressions
 from dispatcher.store.keys import address_hash
@@ -162,7 +162,7 @@ async def test_what_a_reader_decided_about_a_topic_stands(shop: Program) -> None
     assert (await shop.put(f"/subscribers/{ann}/subscriptions/all", {"cadence": "instant"})).status == 409
     assert (await shop.put(f"/subscribers/{ann}/subscriptions/all", {})).status == 200
     async with shop.ctx.store.write() as tx:
-        await subscribers.end_subscriptions(tx, ann, clock.now())
+        await subscribers.write_subscription(tx, mine[0].id or 0, status=SubscriptionStatus.ENDED)
     assert (await shop.put(f"/subscribers/{ann}/subscriptions/sea", {})).status == 409
 
 

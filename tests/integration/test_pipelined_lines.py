@@ -1,4 +1,4 @@
-"""Lines that are kept full: shared by many sends, looked after, secured, given up; on asyncio's loop and on uvloop's."""
+"""Lines that are kept full: shared by many sends, secured, given up; on asyncio's loop and on uvloop's."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import trustme
+from event_loops import on_both_loops
 from raw_smtp import CHUNKING, OFFERS, RawServer
-from smtp_server import Act, Slow, SmtpServer, Then, always, in_turn
+from smtp_server import Act, Moment, Slow, SmtpServer, Then, always, in_turn
 
 from dispatcher.delivery.memory import MemoryTransport
 from dispatcher.delivery.relay import Security
@@ -24,21 +25,6 @@ MESSAGE = b"Subject: hello\r\n\r\n.Body\r\n"
 HUGE = b"Subject: x\r\n\r\n" + (b"x" * 900 + b"\r\n") * 5_000
 ACCEPTED, DEFERRED, REJECTED, UNCERTAIN = OutcomeKind
 CA = trustme.CA()
-
-
-def _policies() -> list[Any]:
-    policies = [pytest.param(asyncio.DefaultEventLoopPolicy(), id="asyncio")]
-    try:
-        import uvloop
-    except ImportError:  # there is none for some machines
-        return policies
-    return [*policies, pytest.param(uvloop.EventLoopPolicy(), id="uvloop")]
-
-
-@pytest.fixture(params=_policies())
-def event_loop_policy(request: pytest.FixtureRequest) -> Any:
-    """Every test here on both loops."""
-    return request.param
 
 
 @pytest.fixture(params=[pytest.param(OFFERS, id="pipelined"), pytest.param(CHUNKING, id="chunked")])
@@ -69,6 +55,7 @@ async def _send(transport: SmtpTransport, *recipients: str) -> list[Outcome]:
 # The pool
 
 
+@on_both_loops
 async def test_many_sends_share_few_lines_and_each_message_arrives_once(offers: Any) -> None:
     async with RawServer(offers=offers) as server:
         async with _transport(server, max_connections=4) as transport:
@@ -78,6 +65,7 @@ async def test_many_sends_share_few_lines_and_each_message_arrives_once(offers: 
         assert server.faults == []
 
 
+@on_both_loops
 async def test_sends_are_spread_over_the_lines_before_they_share_one(offers: Any) -> None:
     async with RawServer(offers=offers, script=always("CONTENT", Slow(0.05))) as server:
         async with _transport(server, max_connections=4) as transport:
@@ -85,6 +73,7 @@ async def test_sends_are_spread_over_the_lines_before_they_share_one(offers: Any
         assert sorted(message.connection for message in server.messages) == [1, 2, 3, 4]
 
 
+@on_both_loops
 async def test_s5_a_line_carries_no_more_messages_than_it_may_and_ends_with_quit(offers: Any) -> None:
     async with RawServer(offers=offers) as server:
         async with _transport(server, messages_per_connection=3) as transport:
@@ -93,6 +82,7 @@ async def test_s5_a_line_carries_no_more_messages_than_it_may_and_ends_with_quit
         assert [server.verbs(n)[-1] for n in (1, 2, 3)] == ["QUIT"] * 3
 
 
+@on_both_loops
 async def test_an_idle_line_is_given_up_politely_and_a_new_one_opened(offers: Any) -> None:
     async with RawServer(offers=offers) as server, _transport(server, idle_timeout=0.05) as transport:
         await _send(transport, TO)
@@ -101,7 +91,11 @@ async def test_an_idle_line_is_given_up_politely_and_a_new_one_opened(offers: An
         assert [o.kind for o in await _send(transport, TO)] == [ACCEPTED]
 
 
-async def test_a_line_that_the_relay_closed_while_idle_costs_no_message(offers: Any) -> None:
+@on_both_loops
+async def test_a_line_that_the_relay_closed_while_idle_costs_no_message(
+    offers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatcher.delivery.dialogue.SILENCE", 0)
     async with RawServer(offers=offers) as server, _transport(server) as transport:
         for _ in range(3):
             assert [o.kind for o in await _send(transport, TO)] == [ACCEPTED]
@@ -109,6 +103,7 @@ async def test_a_line_that_the_relay_closed_while_idle_costs_no_message(offers: 
         assert server.connections == 3
 
 
+@on_both_loops
 async def test_a_goodbye_that_nobody_asked_for_is_no_misbehaviour() -> None:
     async with RawServer() as server, _transport(server) as transport:
         await _send(transport, TO)
@@ -119,6 +114,7 @@ async def test_a_goodbye_that_nobody_asked_for_is_no_misbehaviour() -> None:
         assert server.reads - before < 2 * 20  # which is to say: still pipelined
 
 
+@on_both_loops
 async def test_a_reply_that_nobody_asked_for_ends_trust() -> None:
     async with RawServer() as server, _transport(server) as transport:
         await _send(transport, TO)
@@ -129,6 +125,7 @@ async def test_a_reply_that_nobody_asked_for_ends_trust() -> None:
         assert server.reads - before > 3 * 20
 
 
+@on_both_loops
 async def test_a_failed_knock_is_the_answer_for_all_who_wait() -> None:
     async with RawServer(script=always("BANNER", "421 4.3.2 not today")) as server:
         async with _transport(server, max_connections=2) as transport:
@@ -138,6 +135,7 @@ async def test_a_failed_knock_is_the_answer_for_all_who_wait() -> None:
         assert transport.failing_since is not None
 
 
+@on_both_loops
 async def test_closing_waits_for_what_is_under_way_and_says_quit_once(offers: Any) -> None:
     async with RawServer(offers=offers, script=in_turn("CONTENT", Slow(0.1))) as server:
         transport = SmtpTransport(Relay(server.host, server.port, helo="client.test", max_connections=1))
@@ -148,6 +146,7 @@ async def test_closing_waits_for_what_is_under_way_and_says_quit_once(offers: An
         assert server.verbs().count("QUIT") == 1
 
 
+@on_both_loops
 async def test_one_send_at_a_time_needs_no_company(offers: Any) -> None:
     async with RawServer(offers=offers) as server, _transport(server) as transport:
         for reader in _readers(10):
@@ -155,6 +154,7 @@ async def test_one_send_at_a_time_needs_no_company(offers: Any) -> None:
         assert (server.connections, server.faults) == (1, [])
 
 
+@on_both_loops
 async def test_messages_too_large_to_travel_together_travel_one_by_one() -> None:
     async with RawServer(offers=CHUNKING) as server, _transport(server) as transport:
         outcomes = await asyncio.gather(*(transport.send(FROM, reader, HUGE) for reader in _readers(4)))
@@ -178,6 +178,7 @@ class _Look:
         return next(self.answers, True)
 
 
+@on_both_loops
 async def test_a_message_that_is_not_wanted_any_more_is_not_written_and_holds_nobody_up(offers: Any) -> None:
     async with RawServer(offers=offers) as server, _transport(server) as transport:
         looks = [_Look(n % 3 != 1) for n in range(12)]
@@ -190,6 +191,7 @@ async def test_a_message_that_is_not_wanted_any_more_is_not_written_and_holds_no
         assert not any(f"reader{n}@" in line for _, line in server.commands for n in range(1, 12, 3))
 
 
+@on_both_loops
 @pytest.mark.parametrize("kind", ["plain", "pipelined", "memory"])
 async def test_the_last_look_is_taken_when_the_way_out_is_open(kind: str) -> None:
     async with SmtpServer() if kind == "plain" else RawServer() as server, _transport(server) as smtp:
@@ -208,6 +210,7 @@ async def test_the_last_look_is_taken_when_the_way_out_is_open(kind: str) -> Non
         assert sum("MAIL" in line for _, line in server.commands) == (kind != "memory")
 
 
+@on_both_loops
 async def test_what_the_last_look_raises_comes_through_and_the_line_goes_on(offers: Any) -> None:
     async def broken() -> bool:
         raise LookupError("no database")
@@ -219,6 +222,7 @@ async def test_what_the_last_look_raises_comes_through_and_the_line_goes_on(offe
         assert server.connections == 1
 
 
+@on_both_loops
 async def test_nobody_is_asked_while_the_relay_cannot_be_reached() -> None:
     look = _Look()
     async with RawServer(script=always("BANNER", Act.DISCONNECT)) as server, _transport(server) as transport:
@@ -227,6 +231,7 @@ async def test_nobody_is_asked_while_the_relay_cannot_be_reached() -> None:
         assert (outcome.kind, look.asked) == (DEFERRED, 0)
 
 
+@on_both_loops
 async def test_a_look_that_has_grown_old_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dispatcher.delivery.pipelined.LOOK_LASTS", 0.05)
     async with RawServer(script=in_turn("DATA", Slow(0.2))) as server, _transport(server) as transport:
@@ -240,6 +245,7 @@ async def test_a_look_that_has_grown_old_is_taken_again(monkeypatch: pytest.Monk
         assert server.recipients() == ["reader0@example.org", "reader2@example.org"]
 
 
+@on_both_loops
 async def test_a_message_given_back_by_a_line_is_looked_at_again_before_it_takes_another() -> None:
     async with RawServer(script=in_turn("MAIL", None, "421 4.3.2 enough")) as server, _transport(server) as transport:
         look = _Look(True, False)
@@ -254,16 +260,22 @@ async def test_a_message_given_back_by_a_line_is_looked_at_again_before_it_takes
 # Cancellation
 
 
+@on_both_loops
 @pytest.mark.parametrize("command", ["BANNER", "EHLO", "MAIL", "RCPT", "DATA", "CONTENT"])
 async def test_a_lone_send_that_is_cancelled_takes_its_line_with_it(offers: Any, command: str) -> None:
-    if command == "DATA" and offers is CHUNKING:
-        command = "BDAT"
-    async with (
-        RawServer(offers=offers, script=in_turn(command, Act.SILENCE)) as server,
-        _transport(server) as transport,
-    ):
+    moment = "BDAT" if command == "DATA" and offers is CHUNKING else command
+    came = asyncio.Event()
+
+    def silent_once(asked: Moment) -> Act | None:
+        if asked.command != moment or came.is_set():
+            return None
+        came.set()
+        return Act.SILENCE
+
+    async with RawServer(offers=offers, script=silent_once) as server, _transport(server) as transport:
         sending = asyncio.create_task(transport.send(FROM, TO, MESSAGE))
-        await asyncio.sleep(0.05)
+        await came.wait()
+        await asyncio.sleep(0.01)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
@@ -273,6 +285,7 @@ async def test_a_lone_send_that_is_cancelled_takes_its_line_with_it(offers: Any,
         assert server.connections == 2
 
 
+@on_both_loops
 async def test_a_cancelled_send_disturbs_nobody_on_its_line(offers: Any) -> None:
     async with RawServer(offers=offers, script=always("RCPT", Slow(0.01))) as server, _transport(server) as transport:
         await _send(transport, *_readers(4))
@@ -287,6 +300,7 @@ async def test_a_cancelled_send_disturbs_nobody_on_its_line(offers: Any) -> None
         assert server.faults == []
 
 
+@on_both_loops
 async def test_a_send_that_is_cancelled_before_the_go_ahead_never_leaves() -> None:
     async with RawServer(script=in_turn("DATA", None, Slow(0.1))) as server, _transport(server) as transport:
         await _send(transport, "first@example.org")
@@ -299,6 +313,7 @@ async def test_a_send_that_is_cancelled_before_the_go_ahead_never_leaves() -> No
         assert server.recipients() == ["first@example.org", "reader1@example.org", "reader2@example.org"]
 
 
+@on_both_loops
 async def test_an_outcome_that_comes_together_with_the_cancellation_is_not_lost(
     offers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,6 +337,7 @@ async def test_an_outcome_that_comes_together_with_the_cancellation_is_not_lost(
         assert [o.kind for o in noted] == [ACCEPTED]
 
 
+@on_both_loops
 async def test_a_send_that_is_cancelled_while_it_waits_for_a_line_leaves_the_queue(offers: Any) -> None:
     async with RawServer(offers=offers, script=in_turn("BANNER", Slow(0.1))) as server, _transport(server) as transport:
         sends = [asyncio.create_task(transport.send(FROM, reader, MESSAGE)) for reader in _readers(10)]
@@ -348,6 +364,7 @@ def _client_side() -> ssl.SSLContext:
     return context
 
 
+@on_both_loops
 @pytest.mark.parametrize("security", [Security.STARTTLS, Security.TLS])
 async def test_secured_lines_are_kept_full_as_well(offers: Any, security: Security) -> None:
     tls = {"tls": _server_side(), "implicit_tls": security is Security.TLS}
@@ -363,6 +380,7 @@ async def test_secured_lines_are_kept_full_as_well(offers: Any, security: Securi
         assert (server.connections, server.faults) == (1, [])
 
 
+@on_both_loops
 async def test_s6_what_was_offered_in_clear_does_not_count_under_tls() -> None:
     plain = ("8BITMIME", "SIZE 1000000")
     async with RawServer(offers=plain, offers_in_clear=CHUNKING, tls=_server_side()) as server:
@@ -372,6 +390,7 @@ async def test_s6_what_was_offered_in_clear_does_not_count_under_tls() -> None:
         assert server.reads > 3 * 4
 
 
+@on_both_loops
 @pytest.mark.parametrize("answer", [Act.DISCONNECT, Act.KEEP_AND_DISCONNECT, Then("421 closing", Act.DISCONNECT)])
 async def test_a_secured_line_that_breaks_leaves_the_right_outcomes(offers: Any, answer: Any) -> None:
     async with RawServer(offers=offers, tls=_server_side(), script=in_turn("CONTENT", None, answer)) as server:

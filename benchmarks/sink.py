@@ -2,16 +2,18 @@
 
 `python -m benchmarks.sink PORT [LOG]` listens on loopback; port 0 is any that is free, printed on the first line. LOG
 gets a line for each message: the Unix time of its RCPT and the recipient. It ends when its standard input is closed.
+`--delay SECONDS` holds every reply back for so long, as a distant relay would; `--without CHUNKING` offers no such thing.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 import time
 from typing import TextIO
 
-EHLO = b"250-sink\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"
+OFFERS = ("PIPELINING", "SIZE 52428800", "8BITMIME", "CHUNKING")
 OK, GO, BYE = b"250 2.0.0 ok\r\n", b"354 go\r\n", b"221 2.0.0 bye\r\n"
 
 
@@ -19,6 +21,8 @@ class Sink(asyncio.Protocol):
     """One connection: commands in, replies out, message bodies thrown away."""
 
     log: TextIO | None = None
+    ehlo = b""
+    delay = 0.0
     taken = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -34,7 +38,13 @@ class Sink(asyncio.Protocol):
         while self._step(replies):
             pass
         if replies:
-            self._out.write(bytes(replies))
+            self._reply(bytes(replies))
+
+    def _reply(self, replies: bytes) -> None:
+        if self.delay:
+            asyncio.get_running_loop().call_later(self.delay, self._out.write, replies)
+        else:
+            self._out.write(replies)
 
     def _step(self, replies: bytearray) -> bool:
         if self._in_data:
@@ -70,7 +80,7 @@ class Sink(asyncio.Protocol):
     def _command(self, line: bytes, replies: bytearray) -> None:
         verb = line[:4].upper()
         if verb == b"EHLO":
-            replies += EHLO
+            replies += self.ehlo
         elif verb == b"DATA":
             self._in_data = True
             self._rest = b"\r\n" + self._rest  # so that an empty message ends too
@@ -91,10 +101,13 @@ class Sink(asyncio.Protocol):
             replies += OK
 
 
-async def serve(port: int, log: str = "") -> None:
+async def serve(port: int, log: str = "", delay: float = 0.0, without: tuple[str, ...] = ()) -> None:
     """Listen until standard input is closed."""
     if log:
         Sink.log = open(log, "w", encoding="utf-8", buffering=1)  # noqa: SIM115, ASYNC230 - as long as the process
+    offers = [offer for offer in OFFERS if offer.partition(" ")[0] not in without]
+    Sink.ehlo = "".join(f"250-{line}\r\n" for line in ("sink", *offers)).encode() + b"250 ENHANCEDSTATUSCODES\r\n"
+    Sink.delay = delay
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Sink, "127.0.0.1", port)
     print(server.sockets[0].getsockname()[1], flush=True)
@@ -102,5 +115,15 @@ async def serve(port: int, log: str = "") -> None:
     print(Sink.taken, flush=True)
 
 
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sink")
+    parser.add_argument("port", type=int)
+    parser.add_argument("log", nargs="?", default="")
+    parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--without", action="append", default=[])
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), *sys.argv[2:]))
+    asked = _asked()
+    asyncio.run(serve(asked.port, asked.log, asked.delay, tuple(asked.without)))

@@ -50,9 +50,12 @@ class Token:
     def number(self, position: int) -> int:
         """The claim at a position as a number. TokenError if it is none."""
         try:
-            return int(self.claims[position])
+            number = int(self.claims[position])
         except (IndexError, ValueError):
             raise TokenError("this link is not complete") from None
+        if abs(number) > _LARGEST:  # no database and no calendar has such a number
+            raise TokenError("this link is not complete")
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ def key_id(key: bytes) -> str:
 
 
 _MAC_SIZE = 16
+_LARGEST = 2**53
 _CLAIM = re.compile(r"[A-Za-z0-9_-]{0,64}")
 
 

@@ -194,6 +194,7 @@ class _Talk:
             await usual(argument)
         elif verb == "BDAT":
             await self.exactly(int(argument.split()[0]))
+            self.forget()
         if isinstance(asked, Also):
             self.say(asked.reply)
 

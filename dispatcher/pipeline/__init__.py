@@ -23,7 +23,7 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
                 `disposable`) bound it, `own_topics` are what only they see
     confirmation  the second half of it: the button that makes a reader of who asked
     shelf       the latest articles in memory, for trying a query out; `trial` explains one on one article
-    departure   people who leave with one click (`together`: many at once), get less instead, or take it back
+    departure   people who leave with one click (`together`: many at once), get `less` instead, or take it back
     preferences all that a reader gets, as one sheet, and as they want it
     account     who holds a link; a fresh one opens the `dossier`, the erasure and the `relocation` to another address
     ingest      due sources → articles with their matches (`matching`)
@@ -33,7 +33,8 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     plan        due readers → digests and deliveries; `batch` loads what that needs, `waiting` puts it off
     preview     what one reader would get, without sending it
     send        claimed deliveries → a `carrier` → outcomes (`ledger` commits them); `lease` keeps them ours
-    mail        the carrier whose way leads over the relay
+    mail        the carrier whose way leads over the relay; `links` are those in it
+    letters     mails to one person in which no article stands
     tell        the carriers of webhooks, each in a lane of its own
     hooks       how anything that happens is announced to webhooks; `tidings` are those of mail
     settle      events that came back → strikes, suppressions, departures

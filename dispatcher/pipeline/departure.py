@@ -11,46 +11,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from enum import StrEnum
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from dispatcher.model.audience import Subscriber, Subscription
+from dispatcher.model.audience import Subscriber
 from dispatcher.model.content import Topic
 from dispatcher.model.values import (
     Channel,
     ConsentKind,
     PausedBy,
     SubscriberStatus,
-    SubscriptionStatus,
     SuppressionReason,
     SuppressionScope,
 )
 from dispatcher.pipeline import enrolment, hooks
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.less import NO_LESS, Instead, change, followed
 from dispatcher.pipeline.links import Action, preferring
 from dispatcher.pipeline.optin import Proof
 from dispatcher.pipeline.together import Together
-from dispatcher.schedule import cadence as cadences
-from dispatcher.schedule import zones
-from dispatcher.schedule.phrase import DEFAULT_TIME
-from dispatcher.store import Store, Transaction, consents, subscribers, suppressions, topics
+from dispatcher.store import Store, Transaction, consents, subscribers, suppressions
 from dispatcher.store.keys import address_hash
-from dispatcher.tokens import Purpose
+from dispatcher.tokens import Purpose, Token
 
 UNDO_WITHIN = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 GONE = (SubscriberStatus.UNSUBSCRIBED, SubscriberStatus.ERASED)
 NOBODY = Proof(wording="", source="", ip="", network="", user_agent="")
-
-
-class Less(StrEnum):
-    """How much less often."""
-
-    WEEKLY = "weekly on mon"
-    MONTHLY = "monthly on 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +61,9 @@ class Standing:
         return self.reader is not None and self.reader.status not in GONE
 
 
-@dataclass(frozen=True, slots=True)
-class Instead:
-    """What somebody wants instead of leaving: without one topic, or less often, or nothing for so many days."""
-
-    but: int = 0
-    less: Less | None = None
-    pause: int = 0
-
-
 async def look(ctx: Context, text: str, now: datetime) -> Standing:
     """Whom a link is about. Changes nothing. TokenError if it is not one of ours."""
-    subscriber_id = ctx.keyring.read(text, Purpose.UNSUBSCRIBE, now).number(0)
+    subscriber_id = _who(ctx, ctx.keyring.read(text, Purpose.UNSUBSCRIBE, now))
     async with ctx.store.read() as tx:
         return await _standing(tx, (await subscribers.by_ids(tx, [subscriber_id])).get(subscriber_id))
 
@@ -95,7 +75,7 @@ async def leave_by_token(ctx: Context, text: str, now: datetime, proof: Proof = 
     """
     token = ctx.keyring.read(text, Purpose.UNSUBSCRIBE, now)
     queue = _queues.setdefault(ctx.store, Together(_leave_together))
-    return await queue.do(_Leaver(ctx, token.number(0), token.number(1), now, proof))
+    return await queue.do(_Leaver(ctx, _who(ctx, token), token.number(1), now, proof))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +96,14 @@ async def _leave_together(leavers: Sequence[_Leaver]) -> list[Standing]:
         readers = await subscribers.lock_all(tx, [leaver.subscriber_id for leaver in leavers])
         here = {i: reader for i, reader in readers.items() if reader.status not in GONE}
         first = {leaver.subscriber_id: leaver for leaver in reversed(leavers) if leaver.subscriber_id in here}
-        followed = await _followed(tx, list(first))
+        topics = await followed(tx, list(first))
         for newsletter_id in sorted({leaver.newsletter_id for leaver in first.values()}):
             leaving = [(here[i], one.proof) for i, one in first.items() if one.newsletter_id == newsletter_id]
             await leave_all(ctx, tx, leaving, newsletter_id, now)
     return [
         Standing(
             here[leaver.subscriber_id],
-            [topic for _, topic in followed[leaver.subscriber_id]],
+            [topic for _, topic in topics[leaver.subscriber_id]],
             undoing(here[leaver.subscriber_id], leaver.newsletter_id, now),
         )
         if first.get(leaver.subscriber_id) is leaver
@@ -160,7 +140,7 @@ def undoing(reader: Subscriber, newsletter_id: int, left_at: datetime) -> Action
 
 
 async def undo(
-    ctx: Context, text: str, now: datetime, proof: Proof = NOBODY, instead: Instead = Instead()
+    ctx: Context, text: str, now: datetime, proof: Proof = NOBODY, instead: Instead = NO_LESS
 ) -> Standing:  # fmt: skip
     """Take back the departure that a token names, perhaps not in full. TokenError if it is not ours, or has lapsed.
 
@@ -168,7 +148,7 @@ async def undo(
     complained, was erased or has left once more. Whoever is here already stays as they are.
     """
     token = ctx.keyring.read(text, Purpose.UNDO, now)
-    subscriber_id, newsletter_id, left_at = token.number(0), token.number(1), EPOCH + token.number(2) * MICROSECOND
+    subscriber_id, newsletter_id, left_at = _who(ctx, token), token.number(1), EPOCH + token.number(2) * MICROSECOND
     async with ctx.store.write() as tx:
         reader = await subscribers.lock(tx, subscriber_id)
         if reader is not None and await _may_return(ctx, tx, reader, newsletter_id, left_at):
@@ -184,60 +164,10 @@ async def stay(ctx: Context, text: str, now: datetime, instead: Instead) -> Stan
     """Get less under a link rather than leave it. TokenError if it is not ours; whoever has left stays away."""
     token = ctx.keyring.read(text, Purpose.UNSUBSCRIBE, now)
     async with ctx.store.write() as tx:
-        reader = await subscribers.lock(tx, token.number(0))
+        reader = await subscribers.lock(tx, _who(ctx, token))
         if reader is not None and reader.status not in GONE:
             await change(tx, reader, token.number(1), instead, now)
         return await _standing(tx, reader)
-
-
-async def change(tx: Transaction, reader: Subscriber, newsletter_id: int, instead: Instead, now: datetime) -> None:
-    """Give a reader, who is locked, less: config does not give it back."""
-    for subscription, topic in (await _followed(tx, [reader.id or 0]))[reader.id or 0]:
-        if topic.id == instead.but:
-            await stop(tx, subscription, topic, now)
-        elif instead.less:
-            await _slow_down(tx, reader, subscription, topic, instead.less, now)
-    if instead.less:
-        usual = seldom(reader.cadence, instead.less)
-        reader.chosen = sorted({*reader.chosen, "cadence"})
-        await subscribers.write(tx, reader.id or 0, cadence=usual, chosen=reader.chosen)
-        reader.cadence = usual
-    await enrolment.reschedule(tx, reader, newsletter_id, now)
-    if instead.pause:
-        await rest(tx, reader, newsletter_id, midnight(now + timedelta(days=instead.pause), reader.timezone), now)
-
-
-async def rest(tx: Transaction, reader: Subscriber, newsletter_id: int, until: datetime, now: datetime) -> None:
-    """Pause a reader until an instant, by their own word; whom somebody else has paused stays paused by them."""
-    if reader.status == SubscriberStatus.PAUSED and reader.paused_by == PausedBy.READER:
-        reader.paused_until = until
-        await subscribers.write(tx, reader.id or 0, paused_until=until)
-        return
-    await enrolment.pause(tx, reader, PausedBy.READER, newsletter_id, now, until=until)
-
-
-async def stop(tx: Transaction, subscription: Subscription, topic: Topic, now: datetime) -> None:
-    """End one subscription; a topic of the reader's own goes with it. Call `enrolment.reschedule` afterwards."""
-    if topic.owner_id is not None:
-        await topics.remove(tx, topic.id or 0)
-        return
-    ended = {"status": SubscriptionStatus.ENDED, "ended_at": now}
-    await subscribers.write_subscription(tx, subscription.id or 0, **ended)
-
-
-def seldom(cadence: str, less: Less) -> str:
-    """A cadence that is less often, at the same time of day; the cadence itself if it is not more often than that."""
-    current = cadences.parse(cadence)
-    at = f"{current.times[0]:%H:%M}" if current.times and not current.is_sub_daily else DEFAULT_TIME
-    target = cadences.parse(f"{less} at {at}")
-    is_often = current.is_instant or cadences.period(current) < cadences.period(target)
-    return str(target if is_often else current)
-
-
-def midnight(moment: datetime, zone: str) -> datetime:
-    """When the day of a moment begins, by the wall clock of a zone."""
-    clock = zones.zone(zone)
-    return zones.instant_of(datetime.combine(zones.wall_at(moment, clock), time.min), clock)
 
 
 def evidence(
@@ -266,28 +196,8 @@ async def _standing(tx: Transaction, reader: Subscriber | None) -> Standing:
     subscriber_id = reader.id or 0
     endpoints = (await subscribers.endpoints(tx, [subscriber_id])).get(subscriber_id, ())
     way = next((preferring(subscriber_id, one.id or 0) for one in endpoints if one.channel == Channel.EMAIL), None)
-    followed = (await _followed(tx, [subscriber_id]))[subscriber_id]
-    return Standing(reader, [topic for _, topic in followed], way=way)
-
-
-async def _followed(tx: Transaction, ids: Sequence[int]) -> dict[int, list[tuple[Subscription, Topic]]]:
-    """What people follow, perhaps after a pause, by label."""
-    followed = await subscribers.subscriptions(tx, ids)
-    live = {i: [s for s in followed.get(i, ()) if s.status != SubscriptionStatus.ENDED] for i in ids}
-    known = await topics.by_ids(tx, [s.topic_id for mine in live.values() for s in mine])
-    pairs = {i: [(s, known[s.topic_id]) for s in mine] for i, mine in live.items()}
-    return {i: sorted(mine, key=lambda pair: pair[1].name.casefold()) for i, mine in pairs.items()}
-
-
-async def _slow_down(
-    tx: Transaction, reader: Subscriber, subscription: Subscription, topic: Topic, less: Less, now: datetime
-) -> None:
-    cadence = seldom(subscription.cadence, less)
-    if cadence == subscription.cadence:
-        return
-    await enrolment.follow(tx, reader, topic, cadence, origin=subscription.origin, now=now, mine=[subscription])
-    chosen = sorted({*subscription.chosen, "cadence"})
-    await subscribers.write_subscription(tx, subscription.id or 0, chosen=chosen)
+    mine = (await followed(tx, [subscriber_id]))[subscriber_id]
+    return Standing(reader, [topic for _, topic in mine], way=way)
 
 
 async def _may_return(ctx: Context, tx: Transaction, reader: Subscriber, newsletter_id: int, left_at: datetime) -> bool:
@@ -309,6 +219,11 @@ async def _return(ctx: Context, tx: Transaction, reader: Subscriber, newsletter_
     if was_paused_by in (PausedBy.OPERATOR, PausedBy.CONFIG):
         reader.status, reader.paused_by = SubscriberStatus.PAUSED, was_paused_by
         await subscribers.write(tx, reader.id or 0, status=reader.status, paused_by=was_paused_by)
+
+
+def _who(ctx: Context, token: Token) -> int:
+    """The subscriber that a token is about; nobody if it is about a newsletter that is not published here."""
+    return token.number(0) if token.number(1) == ctx.newsletter.id else 0
 
 
 def _instant(moment: datetime) -> int:

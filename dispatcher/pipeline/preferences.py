@@ -17,7 +17,7 @@ from dispatcher.errors import QueryError
 from dispatcher.model.audience import Endpoint, Subscriber, Subscription
 from dispatcher.model.content import Source, Topic
 from dispatcher.model.values import Channel, Origin, PausedBy, SubscriberStatus, SubscriptionStatus
-from dispatcher.pipeline import departure, enrolment, own_topics, waiting
+from dispatcher.pipeline import enrolment, less, own_topics, waiting
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.declare import keep_query
 from dispatcher.schedule import zones
@@ -173,7 +173,7 @@ async def _offered(tx: Transaction, sheet: Sheet, wishes: Wishes, now: datetime)
         if cadence is not None:
             follows.append((line.topic, cadence))
         elif line.is_on and line.subscription:
-            await departure.stop(tx, line.subscription, line.topic, now)
+            await less.stop(tx, line.subscription, line.topic, now)
     return follows
 
 
@@ -183,7 +183,7 @@ async def _own(ctx: Context, tx: Transaction, sheet: Sheet, wishes: Wishes, now:
     for line in sheet.own:
         own = wanted.get(line.topic.id or 0) if line.topic else None
         if line.topic and line.subscription and own is None:
-            await departure.stop(tx, line.subscription, line.topic, now)
+            await less.stop(tx, line.subscription, line.topic, now)
         elif line.topic and own is not None:
             await _rewrite(ctx, tx, line.topic, own, now)
             follows.append((line.topic, own.cadence))
@@ -223,7 +223,7 @@ async def _sources(
             topic = line.topic or await _new_topic(ctx, tx, sheet.reader, _query_of(line.source), line.source.name, now)
             follows.append((topic, sheet.reader.cadence if is_usual or not followed else followed.cadence))
         elif line.is_on and line.subscription and line.topic:
-            await departure.stop(tx, line.subscription, line.topic, now)
+            await less.stop(tx, line.subscription, line.topic, now)
     return follows
 
 
@@ -260,4 +260,4 @@ async def _pause(tx: Transaction, reader: Subscriber, newsletter_id: int, wishes
         until = zones.instant_of(
             datetime.combine(wishes.paused_until, datetime.min.time()), zones.zone(reader.timezone)
         )
-        await departure.rest(tx, reader, newsletter_id, until, now)
+        await less.rest(tx, reader, newsletter_id, until, now)

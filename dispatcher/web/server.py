@@ -49,29 +49,34 @@ class PatientProtocol(HttpToolsProtocol):
     """HTTP/1.1 that does not wait for ever for the head of a request, nor read one without end."""
 
     def connection_made(self, transport: Any) -> None:
+        """Somebody is there: the clock runs."""
         super().connection_made(transport)
         self._taken = 0
         self._is_in_head = True
         self._patience = self.loop.call_later(HEAD_WITHIN, self._give_up)
 
     def data_received(self, data: bytes) -> None:
+        """Read on, unless this head is longer than any we know."""
         self._taken += len(data)
         super().data_received(data)
         if self._is_in_head and self._taken > HEAD_LIMIT:
             self.transport.close()
 
     def on_message_begin(self) -> None:
+        """Another request on the same connection: the clock runs again."""
         super().on_message_begin()
         if not self._is_in_head:
             self._is_in_head, self._taken = True, 0
             self._patience = self.loop.call_later(HEAD_WITHIN, self._give_up)
 
     def on_headers_complete(self) -> None:
+        """The head is here; the body's time is the guard's business."""
         self._is_in_head = False
         self._patience.cancel()
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """They have gone."""
         self._patience.cancel()
         super().connection_lost(exc)
 

@@ -217,6 +217,7 @@ async def test_a_form_without_its_token_or_with_anothers_changes_nothing(tmp_pat
         {"Sec-Fetch-Site": "none"},
         {"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"},
         {"Sec-Fetch-Site": "cross-site", "Origin": "null"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "file://"},
     ],
 )
 async def test_a_form_from_another_site_changes_nothing_even_with_its_token(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dispatcher.pipeline.departure import Less, midnight, seldom
+from dispatcher.pipeline.less import Less, midnight, seldom
 
 
 @pytest.mark.parametrize(

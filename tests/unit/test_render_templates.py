@@ -10,12 +10,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from babel.messages.pofile import read_po
 
 from dispatcher.digest.jinja import PERSONAL_NAMES, SHARED_NAMES, environment
 from dispatcher.digest.render import HTML_LIMIT, Rendered, Templates, builtin_folder, fit
 from dispatcher.digest.slots import Letterhead, Links, Pieces, Slot, fill, names
-from dispatcher.digest.voice import WORDS, speaking, voice
+from dispatcher.digest.voice import speaking, voice
 from dispatcher.errors import TemplateError
 from dispatcher.model.content import Story
 from dispatcher.model.outbound import DigestContent, Newsletter, Personal, Section
@@ -386,25 +385,6 @@ class TestLanguages:
         assert speaker.moment(datetime(2026, 11, 22, 0, 5, tzinfo=UTC), SLOT) == "13:05"
         assert speaker.moment(datetime(2026, 11, 21, 0, 5, tzinfo=UTC), SLOT) == "21 Nov"
         assert speaker.moment(datetime(2025, 11, 21, 0, 5, tzinfo=UTC), SLOT) == "21 Nov 2025"
-
-    def test_every_catalogue_has_every_word_with_its_placeholders(self) -> None:
-        wanted = _words_in_use()
-        assert len(wanted) > 15
-        for path in WORDS.glob("*.po"):
-            with path.open("rb") as file:
-                catalogue = {m.id if isinstance(m.id, str) else m.id[0]: m for m in read_po(file) if m.id}
-            assert set(catalogue) == wanted, path.name
-            for name, message in catalogue.items():
-                for form in [message.string] if isinstance(message.string, str) else message.string:
-                    assert set(re.findall(r"%\(\w+\)s", form)) == set(re.findall(r"%\(\w+\)s", name)), (path.name, name)
-
-
-def _words_in_use() -> set[str]:
-    """The English words that templates and the code ask for."""
-    sources = "".join(path.read_text() for path in builtin_folder().glob("email/*.j2"))
-    asked = set(re.findall(r'\b(?:_|ngettext)\("((?:[^"\\]|\\.)+)"', sources))
-    spoken = (Path(WORDS).parent / "voice.py").read_text()
-    return asked | set(re.findall(r'^        \(r?f?r?"[^\n]*?, "([^"]+)"\),$', spoken, re.MULTILINE))
 
 
 class TestSize:

@@ -55,7 +55,7 @@ def comes_from_us(request: Request) -> bool:
     if site and site != "same-origin":
         return False
     ours = {request.headers.get("host", ""), urlsplit(context_of(request).settings.web.public_url).netloc}
-    return origin in ("", "null") or urlsplit(origin).netloc in ours
+    return origin in ("", "null") or urlsplit(origin).netloc in ours - {""}
 
 
 async def _is_their_form(request: Request, who: Signed) -> bool:

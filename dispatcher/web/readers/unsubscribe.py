@@ -16,7 +16,8 @@ from starlette.responses import PlainTextResponse, Response
 from dispatcher import clock
 from dispatcher.errors import TokenError
 from dispatcher.pipeline import departure
-from dispatcher.pipeline.departure import Instead, Less, Standing
+from dispatcher.pipeline.departure import Standing
+from dispatcher.pipeline.less import Instead, Less
 from dispatcher.web.asking import context_of
 from dispatcher.web.pages import page
 from dispatcher.web.readers.fields import form_of

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.sink PORT [LOG]` listens on loopback; port 0 is any that is free, printed on the first line. LOG
 gets a line for each message: the Unix time of its RCPT and the recipient. It ends when its standard input is closed.
-`--delay SECONDS` holds every reply back for so long, as a distant relay would; `--without CHUNKING` offers no such thing.
+`--delay SECONDS` holds every reply back for so long, as a distant relay would; `--without CHUNKING` does not offer it.
 """
 
 from __future__ import annotations

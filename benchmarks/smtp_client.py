@@ -1,7 +1,7 @@
-"""The client alone: CPU of the sending process for a 30 KB message, and messages per second to a relay 20 ms away.
+"""The SMTP client alone: CPU of its process for a 30 KB message, and messages per second to a relay 20 ms away.
 
-The yardstick is aiosmtplib's `sendmail(bytes)` on as many connections, taken in the same run, in turn with ours, against
-the same sink. `python -m benchmarks.smtp_client` prints and keeps the figures.
+The yardstick is aiosmtplib's `sendmail(bytes)` on as many connections, in the same run, in turn with ours, against the
+same sink. `python -m benchmarks.smtp_client` prints and keeps the figures.
 """
 
 from __future__ import annotations
@@ -103,10 +103,9 @@ def _sink(delay: float, without: tuple[str, ...]) -> Iterator[int]:
     words = [sys.executable, "-m", "benchmarks.sink", "0", "--delay", str(delay)]
     words += [word for offer in without for word in ("--without", offer)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
         assert process.stdout is not None
         yield int(process.stdout.readline())
-        process.stdin.close()
+        process.communicate()  # which closes its input, and so ends it
 
 
 async def _ours(way: Way, port: int, count: int) -> Taken:
@@ -152,7 +151,7 @@ async def _timed(senders: list[Callable[[int], Awaitable[Any]]], count: int) -> 
 
 
 def _median(rounds: list[Taken], name: str) -> float:
-    return statistics.median(getattr(taken, name) for taken in rounds)
+    return float(statistics.median(getattr(taken, name) for taken in rounds))
 
 
 if __name__ == "__main__":

@@ -74,6 +74,8 @@ async def leave_by_token(ctx: Context, text: str, now: datetime, proof: Proof = 
     Whoever has left, was erased or is unknown is answered alike. Those who leave at once share a transaction.
     """
     token = ctx.keyring.read(text, Purpose.UNSUBSCRIBE, now)
+    if token.number(1) != ctx.newsletter.id:
+        return Standing()
     queue = _queues.setdefault(ctx.store, Together(_leave_together))
     return await queue.do(_Leaver(ctx, _who(ctx, token), token.number(1), now, proof))
 

@@ -95,9 +95,15 @@ class _Server(uvicorn.Server):
 def _listener(listen: str) -> socket.socket:
     host, port = listen_pair(listen)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # the protocol must be named: asyncio turns Nagle's delay off only where it is, and an answer is two writes
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+        return listener
     except (OSError, UnicodeError) as error:
+        listener.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise ListenError(f"[web] listen = {listen!r}: {reason}; choose another address or port") from error
 

@@ -9,14 +9,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from babel import Locale
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 from jinja2 import Environment, nodes
 from jinja2.ext import Extension, extract_from_ast
 from jinja2.parser import Parser
 
-from dispatcher.digest import jinja, voice
+from dispatcher.digest import voice
 from dispatcher.digest.render import builtin_folder
 from dispatcher.web import words
 from dispatcher.web.readers import slips
@@ -43,6 +42,7 @@ def test_every_translation_is_of_a_sentence(room: str, language: str) -> None:
     if room == "pages":
         asked -= _asked("mails")  # one sentence, one translation
     assert [message.id for message in _messages(room, language) if message.id not in asked] == []
+    assert not _catalogue(room, language).obsolete
 
 
 def test_no_translation_is_a_guess(room: str, language: str) -> None:

@@ -139,7 +139,8 @@ def _is_api(scope: Scope) -> bool:
 def _is_free(scope: Scope) -> bool:
     """What is never counted: mail providers post everybody's departures from a few networks, and must be let in."""
     path = str(scope["path"])
-    return (scope["method"] == "POST" and path.startswith("/u/")) or path.startswith(("/static/", "/health"))
+    is_departure = scope["method"] == "POST" and path.startswith("/u/") and path.count("/") == 2
+    return is_departure or path.startswith(("/static/", "/health"))
 
 
 def _limit(scope: Scope) -> int:

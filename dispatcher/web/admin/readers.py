@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from dispatcher.errors import StoreError
 from dispatcher.model.audience import Subscriber
 from dispatcher.model.values import PausedBy, SubscriberStatus
-from dispatcher.pipeline import enrolment
+from dispatcher.pipeline import departure, enrolment
 from dispatcher.pipeline.admission import suppressed
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.hooks import announce
@@ -91,8 +91,7 @@ async def unsubscribe(request: Request, who: Signed) -> Response:
         reader = known_or_404(await subscribers.lock(tx, number))
         if reader.status in (SubscriberStatus.UNSUBSCRIBED, SubscriberStatus.ERASED):
             raise StoreError("they have left already")
-        await enrolment.leave(tx, ctx.address_key, reader, ctx.newsletter.id or 0, now)
-        await announce(ctx, tx, "unsubscribed", now, key=f"admin:{number}:{now}", reader=reader)
+        await departure.leave(ctx, tx, reader, ctx.newsletter.id or 0, now, departure.said_by(who.actor))
         return Done("unsubscribe reader", f"reader {number}", f"/admin/readers/{number}")
 
     return await acting(request, who, work)

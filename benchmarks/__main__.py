@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import chain, imports
+from benchmarks import chain, imports, web
 
-BENCHES = {"chain": chain.main, "imports": imports.main}
+BENCHES = {"chain": chain.main, "imports": imports.main, "web": web.main}
 
 for name in sys.argv[1:] or BENCHES:
     if name not in BENCHES:

@@ -220,7 +220,7 @@ async def _remove(email: str, *, erase: bool, yes: bool) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
     from dispatcher.model.values import SubscriberStatus
-    from dispatcher.pipeline import enrolment
+    from dispatcher.pipeline import departure, enrolment
     from dispatcher.pipeline.admission import person
     from dispatcher.pipeline.hooks import announce
 
@@ -234,9 +234,12 @@ async def _remove(email: str, *, erase: bool, yes: bool) -> None:
         act = f"Erase {address}? They cannot be told apart from strangers afterwards." if erase else (
             f"Unsubscribe {address}? They will get nothing more.")  # fmt: skip
         show.confirm(act, yes=yes)
-        leave, now = enrolment.erase if erase else enrolment.leave, clock.now()
-        told: dict[str, Any] = {"subscriber_id": found.id, "erased": True} if erase else {"reader": found}
+        newsletter_id, now = ctx.newsletter.id or 0, clock.now()
         async with ctx.store.write() as tx:
-            await leave(tx, ctx.address_key, found, ctx.newsletter.id or 0, now)
-            await announce(ctx, tx, "unsubscribed", now, key=f"cli:{found.id}:{now}", **told)
+            if erase:
+                await enrolment.erase(tx, ctx.address_key, found, newsletter_id, now)
+                gone: dict[str, Any] = {"subscriber_id": found.id, "erased": True}
+                await announce(ctx, tx, "unsubscribed", now, key=f"cli:{found.id}:{now}", **gone)
+            else:
+                await departure.leave(ctx, tx, found, newsletter_id, now, departure.said_by("cli"))
     show.say(f"{'erased' if erase else 'unsubscribed'} {address}")

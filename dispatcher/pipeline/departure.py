@@ -10,7 +10,7 @@ The token of the link says who leaves what; nothing else is asked (RFC 8058). It
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -114,6 +114,11 @@ async def _leave_together(leavers: Sequence[_Leaver]) -> list[Standing]:
     ]
 
 
+def said_by(source: str) -> Proof:
+    """The proof of a departure that somebody else tells us of: an operator, the mail that came back."""
+    return replace(NOBODY, source=source)
+
+
 async def leave(
     ctx: Context, tx: Transaction, reader: Subscriber, newsletter_id: int, now: datetime, proof: Proof = NOBODY
 ) -> None:
@@ -129,7 +134,7 @@ async def leave_all(
     rows = [evidence(ctx, ConsentKind.WITHDRAWN, reader, newsletter_id, now, proof) for reader, proof in leaving]
     await consents.add_all(tx, rows)
     happened = [
-        hooks.Happening("unsubscribed", f"{reader.id}:{_instant(now)}", reader, {"source": proof.source})
+        hooks.Happening("unsubscribed", f"{reader.id}:{_instant(now)}", reader, {"reason": proof.source})
         for reader, proof in leaving
     ]
     await hooks.announce_all(ctx, tx, happened, now)

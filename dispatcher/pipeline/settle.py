@@ -11,7 +11,7 @@ from dispatcher.model.audience import Subscriber
 from dispatcher.model.feedback import Event
 from dispatcher.model.values import SuppressionReason
 from dispatcher.observability.logs import logger
-from dispatcher.pipeline import enrolment, hooks
+from dispatcher.pipeline import departure, hooks
 from dispatcher.pipeline.context import Context
 from dispatcher.store import Transaction, events, outbox, subscribers, suppressions
 from dispatcher.store.keys import address_hash
@@ -66,9 +66,8 @@ async def _apply(ctx: Context, tx: Transaction, event: Event, now: datetime) -> 
         return done
     action = decide(event.type, soft_bounces=reader.soft_bounces + 1)
     if action is Action.UNSUBSCRIBE:
-        await enrolment.leave(tx, ctx.address_key, reader, ctx.newsletter.id or 0, now)
+        await departure.leave(ctx, tx, reader, ctx.newsletter.id or 0, now, departure.said_by("mail"))
         done.unsubscribed = 1
-        await hooks.announce(ctx, tx, "unsubscribed", now, key=f"event:{event.id}", reader=reader, reason="mail")
     elif action is Action.STRIKE:
         await subscribers.strike(tx, reader.id or 0)
     else:

@@ -44,6 +44,8 @@ def parse(text: str) -> Node:
     """The tree of a query. Raises QueryError, and nothing else, for a text that is none."""
     if not text.strip():
         raise error_at(text, 0, "the query is empty", f"{_TERM}, or * for everything")
+    if "\0" in text:
+        raise error_at(text, text.index("\0"), "here is a character that no text has", "letters and signs")
     if len(text) > MAX_LENGTH:
         raise error_at(text, MAX_LENGTH, "the query is too long", f"at most {MAX_LENGTH} characters")
     node = _Parser(text).parse()

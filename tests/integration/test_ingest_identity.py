@@ -370,7 +370,7 @@ async def test_a_poll_cut_off_in_the_middle_goes_on_where_it_was(press: Press, m
     """As after kill -9: two batches are stored, the source was never marked as read."""
     monkeypatch.setattr(step, "BATCH", 5)
     press.publish(*(item(f"n{n}") for n in range(20)))
-    whole, batches = step._keep, 0
+    whole, batches = step.keep_items, 0
 
     async def die(*args: Any) -> IngestReport:
         nonlocal batches
@@ -379,11 +379,11 @@ async def test_a_poll_cut_off_in_the_middle_goes_on_where_it_was(press: Press, m
             raise asyncio.CancelledError
         return await whole(*args)
 
-    monkeypatch.setattr(step, "_keep", die)
+    monkeypatch.setattr(step, "keep_items", die)
     with pytest.raises(asyncio.CancelledError):
         await press.ingest()
     assert len(await press.rows(Article)) == 10
-    monkeypatch.setattr(step, "_keep", whole)
+    monkeypatch.setattr(step, "keep_items", whole)
     async with press.open() as ctx:
         assert (await ingest(ctx, NOW)).polled == 0, "its lease still runs"
         assert (await ingest(ctx, NOW + sources.POLL_LEASE)).new == 10

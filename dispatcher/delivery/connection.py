@@ -7,7 +7,6 @@ had come, above all on whether the end of the message was handed over before it 
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +16,12 @@ from typing import cast
 import aiosmtplib
 from aiosmtplib import SMTPHeloError, SMTPResponseException
 
+from dispatcher.delivery.commands import Announcement, Offers, announce
 from dispatcher.delivery.envelope import Envelope
-from dispatcher.delivery.outcomes import Stage, classify
+from dispatcher.delivery.line import Fate
+from dispatcher.delivery.outcomes import Stage, classify, without_recipient
 from dispatcher.delivery.relay import Encryption, Relay
+from dispatcher.delivery.transport import Ready
 from dispatcher.delivery.trouble import FAILURES, words_for
 from dispatcher.model.values import Blame, Outcome, OutcomeKind
 
@@ -39,6 +41,8 @@ class _StoppedError(Exception):
 
 class Connection:
     """One conversation. Used by one send at a time; after anything unexpected it is closed and never used again."""
+
+    capacity = 1
 
     def __init__(self, relay: Relay, tls_context: ssl.SSLContext) -> None:
         self.transactions = 0
@@ -62,6 +66,11 @@ class Connection:
         return self._client.is_connected
 
     @property
+    def offers(self) -> Offers:
+        """What the relay offered after the last EHLO; nothing once it is gone."""
+        return dict(self._client.esmtp_extensions)
+
+    @property
     def went_stale(self) -> bool:
         """Whether it broke between two messages, as when the server tires of waiting: no message's fault."""
         return not self.is_open and self.transactions > 1 and self.stage in (Stage.RSET, Stage.MAIL)
@@ -82,20 +91,28 @@ class Connection:
             raise
         return None
 
-    async def send(self, envelope: Envelope) -> Outcome:
+    def hand_over_to(self, protocol: asyncio.Protocol) -> asyncio.Transport:
+        """Give the open transport to a protocol that goes on by itself. Only `abort` is of use here after that."""
+        transport = cast(asyncio.Transport, self._client.transport)
+        transport.set_protocol(protocol)
+        return transport
+
+    async def send(self, envelope: Envelope, ready: Ready | None = None) -> Outcome | Fate | None:
         """One mail transaction. Nothing is awaited once the outcome is known, so that no cancellation can lose it."""
+        if ready is not None and not await ready():
+            return None
         self.transactions += 1
         self._recipient = envelope.recipient
         try:
             await self._announce(envelope)
-            outcome = await self._hand_over(envelope.message)
+            outcome = await self._hand_over(envelope.dotted)
         except _StoppedError as stopped:
             outcome = stopped.outcome
         except BaseException:
             self.abort()
             raise
         self._needs_reset = self._needs_reset and outcome.kind is not OutcomeKind.ACCEPTED
-        return self._attributed(outcome)
+        return Fate.GIVEN_BACK if self.went_stale else self._attributed(outcome)
 
     async def quit(self) -> None:
         """Say goodbye, briefly, and close."""
@@ -174,46 +191,32 @@ class Connection:
         """RSET if the last message failed, then MAIL, RCPT and DATA, up to the relay's go-ahead."""
         if self._needs_reset:
             await self._command(Stage.RSET, b"RSET")
-        options = self._mail_options(envelope)
+        announcement = self._announcement(envelope)
         self._needs_reset = True
-        await self._command(Stage.MAIL, b"MAIL", b"FROM:<%s>" % envelope.sender.encode(), *options)
-        await self._command(Stage.RCPT, b"RCPT", b"TO:<%s>" % envelope.recipient.encode())
+        await self._command(Stage.MAIL, announcement.mail)
+        await self._command(Stage.RCPT, announcement.rcpt)
         await self._command(Stage.DATA, b"DATA", positive=range(GO_AHEAD, GO_AHEAD + 1))
 
-    def _mail_options(self, envelope: Envelope) -> list[bytes]:
-        """SIZE (RFC 1870 §6), BODY (RFC 6152 §3) and SMTPUTF8 (RFC 6531 §3.4), or the refusal the relay would give."""
+    def _announcement(self, envelope: Envelope) -> Announcement:
         self.stage = Stage.MAIL
         if not self.is_open:  # its extensions are forgotten by now, which must not look like a refusal
             raise self._stop(words_for(ConnectionError(), Stage.MAIL, self._relay))
-        offers, size = self._client.esmtp_extensions, len(envelope.message)
-        options = []
-        if "size" in offers:
-            limit = offers["size"].strip()
-            if limit.isdecimal() and 0 < int(limit) < size:
-                raise _refusal(552, "5.3.4", f"the message has {size} octets, the relay takes {int(limit)}")
-            options.append(b"SIZE=%d" % size)
-        if envelope.is_8bit:
-            if "8bitmime" not in offers:
-                raise _refusal(554, "5.6.3", "the message is 8-bit, and the relay offers no 8BITMIME")
-            options.append(b"BODY=8BITMIME")
-        if envelope.needs_utf8:
-            if "smtputf8" not in offers:
-                raise _refusal(553, "5.6.7", "an address or a header is not ASCII, and the relay offers no SMTPUTF8")
-            options.append(b"SMTPUTF8")
-        return options
+        announcement = announce(envelope, self._client.esmtp_extensions, reports=self._relay.delivery_reports)
+        if isinstance(announcement, Outcome):
+            raise _StoppedError(announcement)
+        return announcement
 
-    async def _command(self, stage: Stage, *words: bytes, positive: range = range(200, 300)) -> None:
+    async def _command(self, stage: Stage, command: bytes, *, positive: range = range(200, 300)) -> None:
         with self._at(stage):
-            reply = await self._client.execute_command(*words)
+            reply = await self._client.execute_command(command)
             if reply.code not in positive:
                 # A positive reply of the wrong sort is out of step, and -1 is what the library calls that.
                 raise SMTPResponseException(reply.code if reply.code >= 400 else -1, reply.message)
 
-    async def _hand_over(self, message: bytes) -> Outcome:
+    async def _hand_over(self, dotted: bytes) -> Outcome:
         """Write the message and its end in one piece, and read the answer (RFC 5321 §4.1.1.4, §4.5.2)."""
         self.stage = Stage.CONTENT
         protocol, transport = self._client.protocol, cast(asyncio.WriteTransport, self._client.transport)
-        dotted = (b"." if message.startswith(b".") else b"") + message.replace(b"\r\n.", b"\r\n..")
         kind = OutcomeKind.DEFERRED
         try:
             if protocol is None:
@@ -251,18 +254,10 @@ class Connection:
         """Classify a reply; after "closing", a refused RSET, and what is no reply at all, nothing more can be said."""
         if code == SERVICE_CLOSING or self.stage is Stage.RSET or not 200 <= code < 600:
             self.abort()
-        return classify(code, "", self._without_recipient(text), stage=self.stage)
-
-    def _without_recipient(self, text: str) -> str:
-        """Servers like to repeat the address: it is private, and `spam@` in it would pass for a verdict on the mail."""
-        return re.sub(re.escape(self._recipient), "[recipient]", text, flags=re.IGNORECASE) if self._recipient else text
+        return classify(code, "", without_recipient(text, self._recipient), stage=self.stage)
 
     def _stop(self, text: str, kind: OutcomeKind = OutcomeKind.DEFERRED) -> _StoppedError:
         return _StoppedError(Outcome(kind, text=text, blame=Blame.RELAY))
 
     def _attributed(self, outcome: Outcome) -> Outcome:
         return replace(outcome, relay=self._relay.label)
-
-
-def _refusal(code: int, enhanced: str, text: str) -> _StoppedError:
-    return _StoppedError(Outcome(OutcomeKind.REJECTED, code, enhanced, text, Blame.MESSAGE))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dispatcher.delivery.envelope import prepare
+from dispatcher.delivery.transport import Ready
 from dispatcher.model.values import Outcome, OutcomeKind
 
 ACCEPTED = Outcome(OutcomeKind.ACCEPTED, 250, "2.0.0", "kept in memory", relay="memory")
@@ -19,6 +20,7 @@ class KeptMessage:
     envelope_from: str
     recipient: str
     data: bytes
+    envelope_id: str = ""
 
 
 class MemoryTransport:
@@ -31,14 +33,26 @@ class MemoryTransport:
         self.messages: list[KeptMessage] = []
         self._script = {recipient: iter(outcomes) for recipient, outcomes in (script or {}).items()}
 
-    async def send(self, envelope_from: str, recipient: str, message: bytes) -> Outcome:
-        """Keep the message unless the script or the envelope checks say no. What ends uncertain is kept as well."""
-        envelope = prepare(envelope_from, recipient, message)
+    @property
+    def max_sends(self) -> int:
+        """How many sends at once are worth while."""
+        return self.max_connections
+
+    async def send(
+        self, envelope_from: str, recipient: str, message: bytes, *, ready: Ready | None = None, envelope_id: str = ""
+    ) -> Outcome | None:
+        """Keep the message unless the last look, the script or the envelope checks say no. See Transport.send.
+
+        What ends uncertain is kept as well.
+        """
+        envelope = prepare(envelope_from, recipient, message, envelope_id)
         if isinstance(envelope, Outcome):
             return envelope
+        if ready is not None and not await ready():
+            return None
         outcome = next(self._script.get(recipient, iter(())), ACCEPTED)
         if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.UNCERTAIN):
-            self.messages.append(KeptMessage(envelope.sender, envelope.recipient, envelope.message))
+            self.messages.append(KeptMessage(envelope.sender, envelope.recipient, envelope.message, envelope_id))
         return outcome
 
     async def close(self) -> None:

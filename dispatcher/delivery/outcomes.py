@@ -69,8 +69,17 @@ def enhanced_code(text: str) -> str:
     return found[1] if found else ""
 
 
+def without_recipient(text: str, recipient: str) -> str:
+    """Servers like to repeat the address: it is private, and `spam@` in it would pass for a verdict on the mail."""
+    if not recipient or recipient.casefold() not in text.casefold():
+        return text
+    return re.sub(re.escape(recipient), "[recipient]", text, flags=re.IGNORECASE)
+
+
 def clean(text: str) -> str:
     """A server's words, fit for a database and a terminal: valid Unicode, no control characters, not endless."""
+    if text.isprintable() and len(text) <= LONGEST_TEXT:  # a surrogate is not printable
+        return text.strip()
     readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     printable = "".join(c if c.isprintable() or c == "\n" else " " for c in readable).strip()
     return printable if len(printable) <= LONGEST_TEXT else printable[: LONGEST_TEXT - 1] + "…"

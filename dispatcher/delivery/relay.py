@@ -36,8 +36,8 @@ class Relay:
 
     `timeout` is for connecting and for each command, `end_of_data_timeout` for the answer to a whole message: cut
     short, it turns accepted messages into repeats (RFC 5321 §4.5.3.2.6 asks for ten minutes, standards S4 for five at
-    least). `helo` is the name we greet with; empty means this machine's own. `tls_context` replaces the one that trusts
-    the machine's roots.
+    least). `helo` is the name we greet with; empty means this machine's own. `delivery_reports` asks for such
+    where they are offered (standards S13). `tls_context` replaces the one that trusts the machine's roots.
 
     Raises TransportError when a password would have to go in clear, or when only half of a login is given.
     """
@@ -54,6 +54,7 @@ class Relay:
     end_of_data_timeout: float = 600
     idle_timeout: float = 30
     messages_per_connection: int = 100
+    delivery_reports: bool = False
     tls_context: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The SMTP transport: a pool of conversations with one relay, opened when needed and used again."""
+"""The SMTP transport: messages for one relay, over a pool of lines that are kept as full as the relay allows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from functools import cached_property
 from dispatcher import clock
 from dispatcher.delivery.connection import Connection
 from dispatcher.delivery.envelope import Envelope, prepare
+from dispatcher.delivery.line import Fate, Line
+from dispatcher.delivery.manners import Manners, Way
+from dispatcher.delivery.pipelined import Pipe
+from dispatcher.delivery.pool import Pool
 from dispatcher.delivery.relay import Relay, Security
+from dispatcher.delivery.transport import Ready
 from dispatcher.model.values import Outcome, OutcomeKind
 
 __all__ = ["Relay", "Security", "SmtpTransport"]
@@ -24,91 +29,88 @@ class SmtpTransport:
     """Sends through one relay, on up to `relay.max_connections` connections at once; see Transport.
 
     A connection carries up to `messages_per_connection` messages (standards S5) and is given up after `idle_timeout`.
+    Where the relay offers PIPELINING, several sends share a connection; where it misbehaves, one at a time.
     """
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
-        self._slots = asyncio.Semaphore(relay.max_connections)
-        self._idle: dict[Connection, asyncio.TimerHandle] = {}
-        self._farewells: set[asyncio.Task[None]] = set()
+        self._manners = Manners(relay.label)
+        self._pool = Pool(relay.max_connections, relay.idle_timeout, self._carries, self._open)
         self._failing_since: datetime | None = None
         self._helo: str | None = relay.helo or None
-        self._closed = False
+        self._is_closed = False
+        self._under_way = 0
+        self._all_done = asyncio.Event()
 
     @property
     def max_connections(self) -> int:
-        """How many sends make progress at the same time."""
+        """How many connections are held open at most."""
         return self.relay.max_connections
+
+    @property
+    def max_sends(self) -> int:
+        """How many sends at once keep every connection full; known once the first one is open."""
+        return self.relay.max_connections * self._manners.seats
 
     @property
     def failing_since(self) -> datetime | None:
         """Since when no connection could be opened; None once one could, or a message was accepted on another."""
         return self._failing_since
 
-    async def send(self, envelope_from: str, recipient: str, message: bytes) -> Outcome:
+    async def send(
+        self, envelope_from: str, recipient: str, message: bytes, *, ready: Ready | None = None, envelope_id: str = ""
+    ) -> Outcome | None:
         """Hand over one message. Every expected failure is an Outcome; see Transport.send."""
-        if self._closed:
+        if self._is_closed:
             raise RuntimeError("send on a closed transport")
-        envelope = prepare(envelope_from, recipient, message)
+        envelope = prepare(envelope_from, recipient, message, envelope_id)
         if isinstance(envelope, Outcome):
             return replace(envelope, relay=self.relay.label)
-        async with self._slots:
-            return await self._send(envelope)
+        self._under_way += 1
+        try:
+            return await self._send(envelope, ready)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._all_done.set()
 
     async def close(self) -> None:
         """Wait for sends under way, then say QUIT on every connection."""
-        if self._closed:
+        if self._is_closed:
             return
-        self._closed = True
-        for _ in range(self.relay.max_connections):
-            await self._slots.acquire()
-        for connection in list(self._idle):
-            self._retire(connection)
-        await asyncio.gather(*self._farewells)
+        self._is_closed = True
+        if self._under_way:
+            self._all_done.clear()
+            await self._all_done.wait()
+        await self._pool.close()
 
-    async def _send(self, envelope: Envelope) -> Outcome:
-        """Try the message on a connection; one that had died while idle does not count as a try."""
+    async def _send(self, envelope: Envelope, ready: Ready | None) -> Outcome | None:
+        """Try the message on a line. To be given back, as by a line that died while idle, does not count as a try."""
         while True:
-            connection = await self._ready_connection()
-            if isinstance(connection, Outcome):
-                return connection
-            outcome = await connection.send(envelope)
-            if not connection.went_stale:
-                self._keep(connection)
-                if outcome.kind is OutcomeKind.ACCEPTED:
+            berth = await self._pool.take()
+            if isinstance(berth, Outcome):
+                return berth
+            try:
+                outcome = await berth.line.send(envelope, ready)
+            finally:
+                self._pool.put(berth)
+            if not isinstance(outcome, Fate):
+                if outcome is not None and outcome.kind is OutcomeKind.ACCEPTED:
                     self._failing_since = None  # a relay may refuse more connections than it likes, and still work
                 return outcome
 
-    async def _ready_connection(self) -> Connection | Outcome:
-        """The idle connection used last, or a new one."""
-        while self._idle:
-            connection, timer = self._idle.popitem()
-            timer.cancel()
-            if connection.transactions >= self.relay.messages_per_connection:
-                await connection.quit()
-            elif connection.is_open:
-                return connection
-        return await self._open()
-
-    async def _open(self) -> Connection | Outcome:
+    async def _open(self) -> Line | Outcome:
         connection = Connection(self.relay, self._tls_context)
         failure = await connection.open(await self._greeting())
-        if failure is None:
-            self._failing_since = None
-            return connection
-        self._failing_since = self._failing_since or clock.now()
-        return failure
+        if failure is not None:
+            self._failing_since = self._failing_since or clock.now()
+            return failure
+        self._failing_since = None
+        way = self._manners.way(connection.offers)
+        return connection if way is Way.PLAIN else Pipe(connection, self.relay, way, self._manners)
 
-    def _keep(self, connection: Connection) -> None:
-        if connection.is_open:
-            loop = asyncio.get_running_loop()
-            self._idle[connection] = loop.call_later(self.relay.idle_timeout, self._retire, connection)
-
-    def _retire(self, connection: Connection) -> None:
-        self._idle.pop(connection).cancel()
-        farewell = asyncio.create_task(connection.quit())
-        self._farewells.add(farewell)
-        farewell.add_done_callback(self._farewells.discard)
+    def _carries(self) -> int:
+        return self._manners.carries(self.relay.messages_per_connection)
 
     @cached_property
     def _tls_context(self) -> ssl.SSLContext:

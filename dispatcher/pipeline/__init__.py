@@ -19,14 +19,14 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     applicants  a row → somebody to be enrolled, checked once for all who say the same; `marks` knows who came before
     intake      applicants by the thousand: strangers together, everybody else with admission's care
     blocklist   who must not be written to, in and out
-    optin       people who come by themselves: a request and its mail; `choices` checks it, `limits` (with `providers` and
-                `disposable`) bound it, `own_topics` are what only they see
+    optin       people who come by themselves: a request and its mail; `choices` checks it, `limits` (with `providers`
+                and `disposable`) bound it, `own_topics` are what only they see
     confirmation  the second half of it: the button that makes a reader of who asked
     shelf       the latest articles in memory, for trying a query out; `trial` explains one on one article
     departure   people who leave with one click (`together`: many at once), get `less` instead, or take it back
     preferences all that a reader gets, as one sheet, and as they want it
     account     who holds a link; a fresh one opens the `dossier`, the erasure and the `relocation` to another address
-    ingest      due sources → articles with their matches (`matching`)
+    ingest      due sources → articles with their matches (`matching`, with `index_file` for the topic index on disk)
     publishing  articles that a program brings, by the way of all others; `access` is who may: tokens and their scopes
     catalogue   sources and topics that operators bring by command or page, beside those that config declares
     operators   who may use the admin pages, by password (`passwords`) or link; `audit` is the log of what they changed

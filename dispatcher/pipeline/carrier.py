@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from dispatcher.delivery.transport import Ready
 from dispatcher.model.outbound import Delivery
 from dispatcher.model.values import Outcome
 from dispatcher.outbox.retry import Decision
@@ -46,8 +47,12 @@ class Carrier(Protocol):
         """Get ready what these deliveries share."""
         ...
 
-    async def attempt(self, delivery: Delivery, now: datetime) -> Tried:
-        """One try. Every expected failure is an Outcome; only a bug raises."""
+    async def attempt(self, delivery: Delivery, now: datetime, ready: Ready) -> Tried | None:
+        """One try. Every expected failure is an Outcome; only a bug, or what `ready` raises, raises.
+
+        `ready` is the last look, asked as late as can be before anything goes on the wire; when it says no, nothing has
+        gone, and None comes back.
+        """
         ...
 
 

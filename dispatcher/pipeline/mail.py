@@ -11,6 +11,7 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from dispatcher.delivery.transport import Ready
 from dispatcher.digest import compose
 from dispatcher.digest.addresses import AddressError
 from dispatcher.digest.render import fit
@@ -54,9 +55,11 @@ class Mail:
         """Have the fragments of these deliveries' digests ready."""
         self._wires = await wires_of(self._ctx, [d.digest_id for d in claimed if d.digest_id is not None])
 
-    async def attempt(self, delivery: Delivery, now: datetime) -> Tried:
+    async def attempt(self, delivery: Delivery, now: datetime, ready: Ready) -> Tried | None:
         """One try over the relay. It does not go on when the relay cannot be reached: one knock each is enough."""
-        outcome = await _attempt(self._ctx, delivery, self._wires.get(delivery.digest_id or 0))
+        outcome = await _attempt(self._ctx, delivery, self._wires.get(delivery.digest_id or 0), ready)
+        if outcome is None:
+            return None
         failing_since = self._ctx.transport.failing_since
         decision = decide(
             outcome,
@@ -82,8 +85,8 @@ def _strike(delivery: Delivery, decision: Decision) -> Strike | None:
     )
 
 
-async def _attempt(ctx: Context, delivery: Delivery, wire: Wire | Exception | None) -> Outcome:
-    """One try."""
+async def _attempt(ctx: Context, delivery: Delivery, wire: Wire | Exception | None, ready: Ready) -> Outcome | None:
+    """One try; None if it was not wanted any more."""
     if wire is None:
         return Outcome(OutcomeKind.REJECTED, text="its digest is gone", blame=Blame.MESSAGE)
     if isinstance(wire, TemplateError):  # it can be mended before the mail is too late
@@ -99,6 +102,8 @@ async def _attempt(ctx: Context, delivery: Delivery, wire: Wire | Exception | No
         return Outcome(OutcomeKind.REJECTED, enhanced=error.enhanced, text=str(error), blame=blame)
     except DispatcherError as error:
         return Outcome(OutcomeKind.REJECTED, text=str(error), blame=Blame.MESSAGE)
+    if not await ready():
+        return None
     return await ctx.transport.send(ctx.settings.mail.sender_address, delivery.recipient, message)
 
 

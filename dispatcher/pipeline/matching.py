@@ -7,6 +7,7 @@ matched by it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from dispatcher.model.content import Article
 from dispatcher.observability.logs import logger
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.index_file import WORTHWHILE, build
 from dispatcher.store import Transaction, articles, topics
 from dispatcher.text.document import Document, analyse
 from dispatcher.topics.index import Hit, Index
@@ -42,13 +44,13 @@ async def match(ctx: Context, tx: Transaction, touched: Sequence[tuple[Article, 
 
 async def backfill(ctx: Context, now: datetime) -> int:
     """Match new queries backwards over the last days, so that a new topic's first digest is not empty."""
+    await _prepare_index(ctx)
     async with ctx.store.read() as tx:
         fresh = await topics.unmatched_backwards(tx)
     if not fresh:
         return 0
     index = Index()
-    for query in fresh:
-        index.add(query.id or 0, query.text, query.language)
+    index.add_many((query.id or 0, query.text, query.language) for query in fresh)
     found, last = 0, 0
     while True:
         async with ctx.store.write() as tx:
@@ -70,6 +72,25 @@ async def _match_backwards(tx: Transaction, index: Index, page: Sequence[Article
     return await articles.add_matches(tx, rows)
 
 
+async def _prepare_index(ctx: Context) -> None:
+    """The long work on the index, in a thread and outside any transaction: a cold start, and compaction."""
+    async with ctx.store.read() as tx:
+        version = await topics.version(tx)
+        live = await topics.live_queries(tx) if not ctx.queries and version != ctx.index_version else {}
+    if len(live) > WORTHWHILE:
+        path = ctx.store.path
+        beside = path.with_name(f"{path.name}-topics") if path else None
+        index = await asyncio.to_thread(build, live, beside)
+        if not ctx.queries:  # nobody was faster
+            ctx.index, ctx.queries, ctx.index_version = index, live, version
+            for query_id, reason in index.broken.items():
+                log.error("a stored query cannot be used", query_id=query_id, reason=reason)
+    if ctx.index.is_due:
+        index, compaction = ctx.index, ctx.index.compaction()
+        await asyncio.to_thread(compaction.run)
+        index.finish(compaction)
+
+
 async def sync_index(ctx: Context, tx: Transaction) -> None:
     """Make the index in memory say what the database's live queries are, if any process has changed them."""
     version = await topics.version(tx, hold=True)
@@ -78,7 +99,7 @@ async def sync_index(ctx: Context, tx: Transaction) -> None:
     live = await topics.live_queries(tx)
     for query_id in ctx.queries.keys() - live.keys():
         ctx.index.remove(query_id)
-    for query_id in live.keys() - ctx.queries.keys():
+    for query_id in [query_id for query_id, what in live.items() if ctx.queries.get(query_id) != what]:
         ctx.index.add(query_id, *live[query_id])
         if query_id in ctx.index.broken:
             log.error("a stored query cannot be used", query_id=query_id, reason=ctx.index.broken[query_id])

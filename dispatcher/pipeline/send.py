@@ -173,11 +173,9 @@ class _Shift:
 
     async def _send_one(self, delivery: Delivery) -> bool:
         """From the last look to the ledger. False when the way out is blocked."""
-        if not await self._is_wanted(delivery):
+        tried = await self.carrier.attempt(delivery, self.now, partial(self._is_wanted, delivery))
+        if tried is None:
             return True
-        if not self.lease.holds:
-            raise StoreError("our lease could not be renewed in time")
-        tried = await self.carrier.attempt(delivery, self.now)
         await self.ledger.commit(_verdict(delivery, tried), self.now, tried.strike, delivery)
         decision = tried.decision
         self.report.count(decision.status)
@@ -196,6 +194,8 @@ class _Shift:
         if not wanted:
             async with ctx.store.write() as tx:
                 self.report.suppressed += await outbox.suppress(tx, self.now, among=[delivery_id], claimed_by=me)
+        if wanted and not self.lease.holds:
+            raise StoreError("our lease could not be renewed in time")
         return wanted
 
     async def _set_aside(self, delivery: Delivery, error: Exception) -> None:

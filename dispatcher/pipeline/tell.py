@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.config.settings import WebhookSettings
+from dispatcher.delivery.transport import Ready
 from dispatcher.delivery.webhook import AT_ONCE, Answer, Webhook
 from dispatcher.model.outbound import Delivery
 from dispatcher.model.values import Blame, Outcome, OutcomeKind
@@ -72,8 +73,10 @@ class Told:
     async def load(self, claimed: Sequence[Delivery]) -> None:
         """They share nothing."""
 
-    async def attempt(self, delivery: Delivery, now: datetime) -> Tried:
+    async def attempt(self, delivery: Delivery, now: datetime, ready: Ready) -> Tried | None:
         """One POST. It does not go on when the webhook does not work: one knock each is enough."""
+        if not await ready():
+            return None
         answer = await self._tell(delivery, now)
         decision = decide(
             answer.outcome,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 from dispatcher.text.language import primary
 from dispatcher.text.stems import algorithm, stem
@@ -34,21 +36,58 @@ class Name:
     passage: Passage
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """An article as the topics see it. The long texts stay with the caller: tokens carry spans into them.
+class Written(NamedTuple):
+    """An article's texts as they came: plain, without HTML."""
 
-    `language` is a primary subtag or ''; `stemmed_by` the algorithm behind its stems, '' for none.
+    title: str
+    summary: str
+    body: str
+    tags: tuple[str, ...]
+    authors: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """An article as the topics see it. Spans of tokens are places in the texts `written`.
+
+    `language` is a primary subtag or ''; `stemmed_by` the algorithm behind its stems, '' for none. The passages are
+    made when somebody first asks for them: the index reads the texts in a faster way, with the same words.
     """
 
     language: str
     stemmed_by: str
-    title: Passage
-    summary: Passage
-    body: Passage
-    tags: tuple[Name, ...]
-    authors: tuple[Name, ...]
-    sources: tuple[Name, ...]
+    written: Written
+
+    @cached_property
+    def title(self) -> Passage:
+        """The title analysed."""
+        return _passage(self.written.title, self.stemmed_by)
+
+    @cached_property
+    def summary(self) -> Passage:
+        """The summary analysed."""
+        return _passage(self.written.summary, self.stemmed_by)
+
+    @cached_property
+    def body(self) -> Passage:
+        """The body analysed."""
+        return _passage(self.written.body, self.stemmed_by)
+
+    @cached_property
+    def tags(self) -> tuple[Name, ...]:
+        """The tags analysed."""
+        return tuple(_name(tag, self.stemmed_by) for tag in self.written.tags)
+
+    @cached_property
+    def authors(self) -> tuple[Name, ...]:
+        """The authors analysed; a person's name has no inflections to strip."""
+        return tuple(_name(author, "") for author in self.written.authors)
+
+    @cached_property
+    def sources(self) -> tuple[Name, ...]:
+        """The sources' names analysed, without stems as well."""
+        return tuple(_name(source, "") for source in self.written.sources)
 
 
 def analyse(
@@ -63,17 +102,8 @@ def analyse(
 ) -> Document:
     """Prepare an article for queries. The texts are plain, without HTML; any `language` tag will do, or none."""
     spoken = primary(language)
-    by = algorithm(spoken)
-    return Document(
-        language=spoken,
-        stemmed_by=by,
-        title=_passage(title, by),
-        summary=_passage(summary, by),
-        body=_passage(body, by),
-        tags=tuple(_name(tag, by) for tag in tags),
-        authors=tuple(_name(author, "") for author in authors),  # a person's name has no inflections to strip
-        sources=tuple(_name(source, "") for source in sources),
-    )
+    written = Written(title, summary, body, tuple(tags), tuple(authors), tuple(sources))
+    return Document(spoken, algorithm(spoken), written)
 
 
 def _passage(text: str, by: str) -> Passage:

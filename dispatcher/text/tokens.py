@@ -27,6 +27,8 @@ _APOSTROPHES = "'\u2018\u2019\u201b\uff07\u02bc"
 _LETTER = rf"[^\W_\u02b9-\u02bf{_UNSPACED}]"
 _NO_JAMO = r"(?![\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff])"
 _JAMO = r"[\u1100-\u115f\ua960-\ua97c][\u1160-\u11a7\ud7b0-\ud7c6]+[\u11a8-\u11ff\ud7cb-\ud7fb]*"
+# The most of Chinese, Japanese and Korean: letters that are their own folded form, so that a run needs no look at each.
+_PLAIN_UNITS = "\u3041-\u3096\u30a1-\u30fa\u30fc\u4e00-\u9fff\uac00-\ud7a3"
 _MEMORABLE = 100  # characters; longer "words" are rubbish that would only fill the memory
 
 
@@ -41,18 +43,35 @@ class Token(NamedTuple):
 
 def tokenise(text: str) -> list[Token]:
     """The words of `text`, in order."""
+    if text.isascii() and text.replace(" ", "").isalnum():
+        return list(_plain(text))
     tokens: list[Token] = []
     end_of_run = -1  # where a character must start to be glued to the one before it
     for found in _pattern().finditer(text):
         if not found.lastgroup:
             continue
         start, end = found.span(found.lastgroup)
+        if found.lastgroup == "run":
+            letters = found["run"]
+            tokens.append(Token(letters[0], start, start + 1, start == end_of_run))
+            tokens += [Token(letters[at], start + at, start + at + 1, True) for at in range(1, len(letters))]
+            end_of_run = end
+            continue
         is_unit = found.lastgroup == "unit"
         is_glued = is_unit and start == end_of_run
         forms = _forms(found[found.lastgroup])
         tokens += [Token(form.word, start, end, form.glued or is_glued) for form in forms]
         end_of_run = end if forms and is_unit else -1
     return tokens
+
+
+def _plain(text: str) -> Iterator[Token]:
+    """The words of a text in which there is nothing but words and blanks: most of what queries look for."""
+    at = 0
+    for word in text.lower().split(" "):
+        if word:
+            yield Token(word, at, at + len(word))
+        at += len(word) + 1
 
 
 def joined(tokens: Iterable[Token], by: str = "-") -> str:
@@ -98,6 +117,7 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(
         rf"[hH][tT][tT][pP][sS]?://"
         rf"|(?P<word>{sharps}|{letters})(?:[{_APOSTROPHES}][sS](?![^\W_]))?"
+        rf"|(?P<run>[{_PLAIN_UNITS}]+(?![{marks}\uff9e\uff9f]))"
         rf"|(?P<unit>{_JAMO}|(?=\w){_NO_JAMO}[{_UNSPACED}][{marks}\uff9e\uff9f]*)"
     )
 

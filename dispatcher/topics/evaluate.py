@@ -23,6 +23,7 @@ WEIGHTS: Mapping[Field, float] = {
     Field.LANG: 1.0,
     Field.ANY: 1.0,  # every article, by `*`
 }
+_GRAIN = 2.0**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,12 @@ def relevance(occurrences: list[Occurrence]) -> float:
     counts: dict[Field, int] = {}
     for occurrence in occurrences:
         counts[occurrence.field] = counts.get(occurrence.field, 0) + 1
-    return sum(WEIGHTS[field] * (1.0 + log(count)) for field, count in counts.items())
+    return sum(worth(field, count) for field, count in counts.items())
+
+
+def worth(field: Field, count: int) -> float:
+    """What `count` occurrences in one field are worth: a multiple of 2⁻²⁰, so that sums are exact in any order."""
+    return round(WEIGHTS[field] * (1.0 + log(count)) * _GRAIN) / _GRAIN
 
 
 _compiled = lru_cache(maxsize=256)(compile_query)

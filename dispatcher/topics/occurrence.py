@@ -67,15 +67,15 @@ class Probe:
                 ]
 
     def _is_stemmed(self, document: Document) -> bool:
-        """Stems compare only where query and article are in one language that has them."""
-        is_stemmable = isinstance(self.leaf, Word | Near)
+        """Stems compare only where query and article are in one language that has them, and never in proper names."""
+        is_stemmable = isinstance(self.leaf, Word | Near) and self.leaf.field not in (Field.AUTHOR, Field.SOURCE)
         return is_stemmable and self.stemmed_by != "" and self.stemmed_by == document.stemmed_by
 
     def _spans(self, passage: Passage, *, is_stemmed: bool) -> Iterator[tuple[int, int]]:
         """First and last token of every occurrence in one text."""
         if isinstance(self.leaf, Near):
             starts = [_starts(passage, group, is_stemmed=is_stemmed) for group in self.groups]
-            yield from _windows(starts, [len(group) for group in self.groups], self.leaf.distance)
+            yield from windows(starts, [len(group) for group in self.groups], self.leaf.distance)
             return
         keys = [key for group in self.groups for key in group]
         is_prefix = isinstance(self.leaf, Prefix)
@@ -115,7 +115,7 @@ def _follows(there: Sequence[str], wanted: Sequence[str], *, is_prefix: bool) ->
     return there[-1].startswith(wanted[-1]) and list(there[:-1]) == list(wanted[:-1])
 
 
-def _windows(starts: Sequence[Sequence[int]], lengths: Sequence[int], distance: int) -> Iterator[tuple[int, int]]:
+def windows(starts: Sequence[Sequence[int]], lengths: Sequence[int], distance: int) -> Iterator[tuple[int, int]]:
     """The smallest window from each start that holds every group, if at most `distance` other tokens are in it."""
     for first in sorted({start for group in starts for start in group}):
         end = first

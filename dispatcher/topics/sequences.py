@@ -193,5 +193,5 @@ def _together(one: Found, other: Found) -> Found:
 
 def _position(keys: Keys, key: int) -> int:
     """Where a key is, len(keys) if nowhere."""
-    at = int(np.searchsorted(keys, key))
+    at = int(keys.searchsorted(np.int64(key))) if len(keys) else 0
     return at if at < len(keys) and keys[at] == key else len(keys)

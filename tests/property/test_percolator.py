@@ -21,7 +21,8 @@ from dispatcher.topics.snapshot import pack, unpack
 
 LETTERS = st.sampled_from(["a", "L", "s", "1", " ", "_", "'", "’", "-", ".", "·", "/", ":", "+", "#", "\u0301",
                            "\u3099", "ﾞ", "\xad", "\u200b", "½", "ß", "İ", "東", "ガ", "ヺ", "한", "ᄀ", "ᅡ",
-                           "の", "ไ", "ท", "。", "http://", "'s", "c++", "C#", "\u2028", "\xa0", "\ud800", "𠀀"])  # fmt: skip
+                           "の", "ไ", "ท", "。", "http://", "'s", "c++", "C#", "\u2028",
+                           "\xa0", "\ud800", "𠀀"])  # fmt: skip
 
 tricky = st.one_of(st.text(max_size=40), st.lists(LETTERS | st.characters(), max_size=30).map("".join))
 Stored = Mapping[int, Plan]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from raw_smtp import CHUNKING, OFFERS, Also, Raw, RawServer
-from smtp_server import Act, Then, always, for_recipients, in_turn
+from smtp_server import Act, Then, always, for_recipients, in_turn, together
 from test_smtp_outcomes import CATALOGUE
 
 from dispatcher.delivery.smtp import Relay, SmtpTransport
@@ -228,6 +228,28 @@ async def test_a_message_that_was_refused_is_not_sent_although_its_recipient_is_
         assert (outcome.kind, outcome.code) == (DEFERRED, 451)
         assert [line for _, line in server.commands if line in ("", ".")] == []
         assert server.messages == []
+
+
+async def test_after_a_refused_message_nobody_is_sent_as_much_as_a_dot() -> None:
+    asked: list[str] = []
+
+    def script(moment: Any) -> str | None:
+        asked.append(moment.command)
+        return "451 4.3.0 later" if moment.command == "MAIL" else None
+
+    async with RawServer(script=script, always_goes_ahead=True) as server, _transport(server) as transport:
+        [outcome] = await _send(transport, TO)
+        assert (outcome.kind, outcome.code) == (DEFERRED, 451)
+        assert "CONTENT" not in asked
+
+
+async def test_where_rset_is_refused_the_last_recipient_gets_nothing_that_is_meant_for_the_next() -> None:
+    refusing = together(in_turn("DATA", "451 4.3.0 later"), always("RSET", "502 5.5.1 what?"))
+    script = together(refusing, in_turn("MAIL", None, "250 2.1.0 go on"))  # with the recipient that it has already
+    async with RawServer(script=script, always_goes_ahead=True) as server, _transport(server) as transport:
+        outcomes = await _send(transport, *_readers(3))
+        assert [o.kind for o in outcomes] == [DEFERRED, ACCEPTED, ACCEPTED]
+        assert sorted(message.recipients for message in server.messages) == [(reader,) for reader in _readers(3)[1:]]
 
 
 async def test_with_chunking_a_message_refused_and_then_accepted_is_uncertain() -> None:

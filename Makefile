@@ -36,7 +36,7 @@ check: $(READY) ## Lint, types and the architecture
 bench: $(READY) ## Measure; see docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
-bench-%: $(READY) ## Measure one thing: bench-chain, bench-imports, bench-web
+bench-%: $(READY) ## Measure one thing: bench-chain, bench-imports, bench-match, bench-web
 	$(BIN)/python -m benchmarks $*
 
 lock: $(READY) ## Pin the dependencies again (needs uv)

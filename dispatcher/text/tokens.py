@@ -43,8 +43,11 @@ class Token(NamedTuple):
 
 def tokenise(text: str) -> list[Token]:
     """The words of `text`, in order."""
-    if text.isascii() and text.replace(" ", "").isalnum():
-        return list(_plain(text))
+    if text.isascii():
+        if text.isalnum():
+            return [Token(text.lower(), 0, len(text))]
+        if text.replace(" ", "").isalnum():
+            return list(_plain(text))
     tokens: list[Token] = []
     end_of_run = -1  # where a character must start to be glued to the one before it
     for found in _pattern().finditer(text):

@@ -42,7 +42,10 @@ class Column:
     def append(self, value: float) -> int:
         """Add one value; returns its place."""
         at = self.count
-        self.reach(at + 1)
+        if at < len(self.data):
+            self.count = at + 1
+        else:
+            self.reach(at + 1)
         self.data[at] = value
         return at
 

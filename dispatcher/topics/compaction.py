@@ -51,11 +51,11 @@ class Compaction:
 
 
 def prepare(turn: int, postings: Postings, annexes: Sequence[Annex], is_dead: Flags, features: Features) -> Compaction:
-    """A compaction of what is there now, copied as far as it can change."""
+    """A compaction of what is there now, copied as far as it can change; `is_dead` has been copied already."""
     return Compaction(
         turn,
         annexes,
-        is_dead.copy(),
+        is_dead,
         [postings.sheaf, *(annex.gathering.bound() for annex in annexes)],
         features.frequency(),
         features.table.frozen(),

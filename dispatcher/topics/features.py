@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,8 +32,7 @@ _WINDOW = 10_000  # articles whose frequencies count in full; earlier ones fade
 _TRUST = 20.0  # articles that a guess is worth
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Words that belong together: the sign of the sequence, that of its stems, and how many words it has."""
 
     sign: int
@@ -99,7 +99,7 @@ class Features:
         by = _algorithm(language) if isinstance(leaf, Word | Near) and leaf.field not in _NAMED else ""
         match leaf:
             case Word(text, field) | Phrase(text, field):
-                return self._sign(self._group(tokenise(text), by), field, by)
+                return self._sign(self._group(tokenise(text), by), field, self.code(by))
             case Prefix(text, field):
                 return self._prefix(text, field)
             case Near(text, distance, field):
@@ -132,6 +132,8 @@ class Features:
 
     def code(self, by: str) -> int:
         """The number of a stemming algorithm; 0 for none."""
+        if not by:
+            return 0
         if by not in self.algorithms:
             self.algorithms.append(by)
         return self.algorithms.index(by)
@@ -172,17 +174,17 @@ class Features:
     def _group(self, tokens: Sequence[Token], by: str) -> Group:
         """The signs of some words in sequence."""
         vocabulary = self.vocabulary
+        if len(tokens) == 1:
+            sign = vocabulary.hold(vocabulary.word(tokens[0].word))
+            return Group(sign, vocabulary.hold(vocabulary.stem(tokens[0].word, by)) if by else 0, 1)
         words = [vocabulary.hold(vocabulary.word(token.word)) for token in tokens]
         stems = [vocabulary.hold(vocabulary.stem(token.word, by)) for token in tokens] if by else []
-        if len(tokens) == 1:
-            return Group(words[0], stems[0] if by else 0, 1)
         glued = [token.glued for token in tokens]
         return Group(
             self.sequences.add(words, glued), self.sequences.add(stems, glued) if by else 0, len(tokens)
         )  # fmt: skip
 
-    def _sign(self, group: Group, field: Field, by: str) -> int:
-        code = self.code(by)
+    def _sign(self, group: Group, field: Field, code: int) -> int:
         key = (group.sign << 8 | code) << 4 | CODES[field]
         feature = self.signs.get(key)
         if feature is None:

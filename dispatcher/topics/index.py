@@ -147,6 +147,7 @@ class Index:
         waiting, dead = self._waiting, self.query_ids.count - len(self._free) - len(self.slots)
         return (
             waiting > max(1000, len(self) // 50)
+            or self.features.table.fresh > _MOST_UNLISTED
             or dead > max(1000, len(self) // 4)
             or (len(self) > 0 and self.features.articles >= self._next_lesson)
         )
@@ -156,12 +157,15 @@ class Index:
         self._turn += 1
         annexes = tuple(self.annexes)
         self.annexes.append(Annex())
-        return prepare(self._turn, self.postings, annexes, self.is_dead.values, self.features)
+        is_dying = self.is_dead.values.copy()
+        is_dying[self._free] = 0  # these may come to life meanwhile
+        return prepare(self._turn, self.postings, annexes, is_dying, self.features)
 
     def finish(self, done: Compaction) -> bool:
         """Put the result of a compaction in place, if it is still wanted."""
         if done.turn != self._turn or done.result is None:
             return False
+        self._turn += 1  # once is enough
         self.postings = done.result.postings
         self.features.table.settle(done.result.entries)
         self.features.sequences.settle(done.result.edges)
@@ -215,11 +219,9 @@ class Index:
 
     def _bury(self, dead: list[int]) -> None:
         """Let slots be used again that nothing refers to any more."""
-        free = set(self._free)
-        gone = [slot for slot in dead if slot not in free]
-        if gone:
-            self.programs = self.programs.without(frozenset(gone), self.features.frequency_of)
-            self._free += gone
+        if dead:
+            self.programs = self.programs.without(frozenset(dead), self.features.frequency_of)
+            self._free += dead
 
     def _make_room(self) -> None:
         """What has to be done before an article can be read."""

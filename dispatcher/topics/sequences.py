@@ -50,7 +50,7 @@ class Sequences:
         self.fresh: dict[int, int] = {}
         self.glued: dict[int, int] = {}
         self._glued = Column(np.int32)
-        self._sieve: Flags = np.zeros(1 << _SMALLEST - 3, np.uint8)
+        self._have_sieve(_SMALLEST)
 
     def __len__(self) -> int:
         return len(self.fresh) + len(self.settled.keys)
@@ -146,7 +146,7 @@ class Sequences:
         if len(self) * _THIN > 8 * len(self._sieve) and len(self._sieve) < 1 << _LARGEST - 3:
             self._sift()
         place = self._place(state, sign)
-        self._sieve[place >> 3] |= 1 << (place & 7)
+        self._bits[place >> 3] |= 1 << (place & 7)
         return end
 
     def _gluing(self, sign: int) -> int:
@@ -160,11 +160,15 @@ class Sequences:
     def _sift(self) -> None:
         """Make the sieve anew, large enough for twice the edges."""
         bits = min(max(_SMALLEST, (2 * _THIN * len(self)).bit_length()), _LARGEST)
-        self._sieve = np.zeros(1 << bits - 3, np.uint8)
+        self._have_sieve(bits)
         fresh = np.fromiter(self.fresh, np.int64, len(self.fresh))
         for keys in (self.settled.keys, fresh):
             places = self._places(keys >> 32, keys & 0xFFFFFFFF)
             np.bitwise_or.at(self._sieve, places >> 3, _BIT[places & 7])
+
+    def _have_sieve(self, bits: int) -> None:
+        self._bits = bytearray(1 << bits - 3)
+        self._sieve: Flags = np.frombuffer(self._bits, np.uint8)  # the same memory, to be read all at once
 
     def _places(self, left: NDArray[np.signedinteger], right: NDArray[np.signedinteger]) -> NDArray[np.int64]:
         """Where in the sieve pairs of signs are marked."""

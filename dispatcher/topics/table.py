@@ -42,20 +42,26 @@ def feature_of(entries: Keys) -> Keys:
 
 
 class Table:
-    """Entries by sign. They are sorted from time to time (`settle`); the fresh ones are in a dict."""
+    """Entries by sign. They are sorted from time to time (`settle`); those that are fresh when somebody looks are
+    listed in a dict."""
 
     def __init__(self) -> None:
         self.signs, self.entries = array("i"), array("q")
         self._settled = sort_entries(NO_INTS, np.empty(0, np.int64))
         self._fresh: dict[int, list[int]] = {}
         self._is_fresh = Column(np.bool_)
+        self._listed = 0
 
     def __len__(self) -> int:
         return len(self.signs)
 
+    @property
+    def fresh(self) -> int:
+        """How many entries are not yet sorted."""
+        return len(self.signs) - len(self._settled.entries)
+
     def add(self, sign: int, feature: int, meant: int) -> None:
         """A feature that a sign is seen as."""
-        self._note(sign, len(self.signs))
         self.signs.append(sign)
         self.entries.append(feature << _MEANING | meant)
 
@@ -66,7 +72,7 @@ class Table:
         starts = known[at]
         inside = slices(starts, known[at + 1] - starts)
         seen = Seen(self._settled.entries[inside.element], inside.owner)
-        return self._with_fresh(seen, signs, space) if self._fresh else seen
+        return self._with_fresh(seen, signs, space) if self.fresh else seen
 
     def frozen(self) -> tuple[Ints, Keys]:
         """What `sort_entries` needs, safe from changes."""
@@ -75,8 +81,7 @@ class Table:
     def settle(self, entries: Entries) -> None:
         """Use these sorted entries from now on; what has been added since they were frozen stays fresh."""
         self._settled, self._fresh, self._is_fresh = entries, {}, Column(np.bool_)
-        for entry in range(len(entries.entries), len(self)):
-            self._note(self.signs[entry], entry)
+        self._listed = len(entries.entries)
 
     def drop(self, signs: Ints) -> None:
         """Forget the entries of these signs, which are about to mean something else."""
@@ -89,14 +94,16 @@ class Table:
         self.signs, self.entries = array("i", signs.tobytes()), array("q", entries.tobytes())
         self.settle(sort_entries(signs, entries))
 
-    def _note(self, sign: int, entry: int) -> None:
-        self._fresh.setdefault(sign, []).append(entry)
-        if sign >= self._is_fresh.count:
-            self._is_fresh.reach(sign + 1)
-        self._is_fresh.data[sign] = True
+    def _list(self, space: int) -> None:
+        self._is_fresh.reach(space)
+        for entry in range(self._listed, len(self.signs)):
+            sign = self.signs[entry]
+            self._fresh.setdefault(sign, []).append(entry)
+            self._is_fresh.data[sign] = True
+        self._listed = len(self.signs)
 
     def _with_fresh(self, seen: Seen, signs: Ints, space: int) -> Seen:
-        self._is_fresh.reach(space)
+        self._list(space)
         places = self._is_fresh.data[signs].nonzero()[0].tolist()
         if not places:
             return seen

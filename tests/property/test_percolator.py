@@ -215,3 +215,39 @@ def test_an_attack_is_refused_or_answered_rightly(text: str) -> None:
     document = analyse(title="", summary="", body=body, language="en")
     assert found(index, document) == (naive({1: plan}, document) if plan else [])
     assert len(index.features) < 1000
+
+
+CHURNED = [f'{one}{more}' for one in ("wind", "sun", '"wind sun"', "title:sun", "ener*", '"sun wind"~3')
+           for more in ("", " -coal", " OR coal", " (oil OR (gas coal))", " lang:en")]  # fmt: skip
+READ = [analyse(title=title, summary="", body=body, language=language)
+        for title in ("", "Suns") for body in ("wind", "coal wind sun", "oil energy sun", "gas winds coal energies")
+        for language in ("en", "")]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_long_churn_leaves_the_answers_right(seed: int) -> None:
+    """Slots, signs and features are used again; compactions overlap with everything."""
+    draw, index = random.Random(seed), Index()
+    stored: dict[int, Plan] = {}
+    compaction = index.compaction()
+    for _ in range(120):
+        step = draw.choice(["add"] * 6 + ["remove"] * 5 + ["begin", "run", "finish", "finish", "compact", "forget"])
+        query_id, text = draw.randrange(8), draw.choice(CHURNED)
+        if step == "add":
+            index.add(query_id, text, "en")
+            stored[query_id] = compile_query(parse(text), "en")
+        elif step == "remove":
+            index.remove(query_id)
+            stored.pop(query_id, None)
+        elif step == "begin":
+            compaction = index.compaction()
+        elif step == "run":
+            compaction.run()
+        elif step == "finish":
+            index.finish(compaction)
+        elif step == "compact":
+            index.compact()
+        else:
+            index.forget()
+        document = draw.choice(READ)
+        assert found(index, document) == naive(stored, document)

@@ -102,6 +102,7 @@ async def _attempt(ctx: Context, delivery: Delivery, wire: Wire | Exception | No
         return Outcome(OutcomeKind.REJECTED, enhanced=error.enhanced, text=str(error), blame=blame)
     except DispatcherError as error:
         return Outcome(OutcomeKind.REJECTED, text=str(error), blame=Blame.MESSAGE)
+    # asked before a connection is opened, as guarantees.md has it; Transport.send could ask once it is open
     if not await ready():
         return None
     return await ctx.transport.send(ctx.settings.mail.sender_address, delivery.recipient, message)

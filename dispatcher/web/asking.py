@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.shelf import Shelf
 from dispatcher.web.words import best_language
 
 KEY = "dispatcher"
@@ -18,10 +19,11 @@ KEY = "dispatcher"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the guard found out about a request."""
+    """What the guard found out about a request, and what all requests to one app share."""
 
     ctx: Context
     ip: str
+    shelf: Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Visitor:
 def context_of(request: Request) -> Context:
     """The context that the app was built for."""
     return _asked(request).ctx
+
+
+def shelf_of(request: Request) -> Shelf:
+    """The latest articles, analysed, for trying queries out: one shelf for pages and API."""
+    return _asked(request).shelf
 
 
 def visitor_of(request: Request) -> Visitor:

@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.shelf import Shelf
 from dispatcher.web.asking import KEY, Asked, address_of, network_of
 from dispatcher.web.limits import Limiter
 from dispatcher.web.problems import problem
@@ -41,7 +42,7 @@ class Guard:
     """ASGI middleware around the app."""
 
     def __init__(self, app: ASGIApp, ctx: Context) -> None:
-        self._app, self._ctx = app, ctx
+        self._app, self._ctx, self._shelf = app, ctx, Shelf(ctx.store)
         per_minute = ctx.settings.web.requests_per_minute
         self._people, self._programs = Limiter(per_minute), Limiter(per_minute * API_SHARE)
 
@@ -51,7 +52,9 @@ class Guard:
             return
         settings = self._ctx.settings.web
         ip = address_of(scope, settings.trusted_proxies)
-        scope = {**scope, KEY: Asked(self._ctx, ip)} | _without_prefix(scope, urlsplit(settings.public_url).path)
+        scope = {**scope, KEY: Asked(self._ctx, ip, self._shelf)} | _without_prefix(
+            scope, urlsplit(settings.public_url).path
+        )
         sealed = _sealed(send, is_https=settings.public_url.startswith("https://"))
         refusal = self._refusal(scope, ip)
         if refusal is not None:

@@ -6,12 +6,12 @@ import asyncio
 
 from starlette.responses import Response
 
-from dispatcher.pipeline.shelf import Shelf
 from dispatcher.pipeline.trial import explained
 from dispatcher.store import Transaction
 from dispatcher.web.api.idempotency import Reply
 from dispatcher.web.api.routes import Call, Calling, IdempotencyKey, made, needs, router
 from dispatcher.web.api.schemas.topics import Found, Reason, SampleText, Trial, TrialShown
+from dispatcher.web.asking import shelf_of
 
 routes = router("topics")
 
@@ -39,15 +39,6 @@ async def _on_text(call: Call, asked: Trial, text: SampleText) -> TrialShown:
 
 async def _on_articles(call: Call, asked: Trial) -> TrialShown:
     language = asked.language or call.ctx.settings.site.language
-    tried = await _shelf(call).find(asked.query, language)
+    tried = await shelf_of(call.request).find(asked.query, language)
     samples = [Found.of(sample) for sample in tried.samples]
     return TrialShown(matches=tried.count > 0, found=tried.count, among=tried.of, since=tried.since, articles=samples)
-
-
-def _shelf(call: Call) -> Shelf:
-    """The latest articles, analysed: one shelf for each app, made when it is first needed."""
-    state = call.request.app.state
-    if not hasattr(state, "shelf"):
-        state.shelf = Shelf(call.ctx.store)
-    shelf: Shelf = state.shelf
-    return shelf

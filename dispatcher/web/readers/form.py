@@ -13,8 +13,8 @@ from dispatcher import clock
 from dispatcher.pipeline import optin
 from dispatcher.pipeline.choices import Faults, faulty_queries
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.shelf import Shelf, Tried
-from dispatcher.web.asking import context_of
+from dispatcher.pipeline.shelf import Tried
+from dispatcher.web.asking import context_of, shelf_of
 from dispatcher.web.pages import page
 from dispatcher.web.readers import slips
 from dispatcher.web.readers.fields import Fields, caret, zones
@@ -130,15 +130,6 @@ async def queries_of(request: Request, texts: Sequence[str], *, is_trial: bool) 
         if error := wrong.get(place):
             found.append(Query(text, str(error), caret(error)))
         else:
-            tried = await _shelf(request).find(text, language) if is_trial else None
+            tried = await shelf_of(request).find(text, language) if is_trial else None
             found.append(Query(text, tried=tried))
     return found
-
-
-def _shelf(request: Request) -> Shelf:
-    """The latest articles, analysed: one shelf for each app, made when it is first needed."""
-    state = request.app.state
-    if not hasattr(state, "shelf"):
-        state.shelf = Shelf(context_of(request).store)
-    shelf: Shelf = state.shelf
-    return shelf

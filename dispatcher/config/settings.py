@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
 import dispatcher
 from dispatcher.config import addresses, urls
@@ -24,7 +24,6 @@ from dispatcher.config.fields import (
     Duration,
     FilledLine,
     HeaderText,
-    Host,
     Language,
     LanguageOrBlank,
     Line,
@@ -45,21 +44,10 @@ from dispatcher.config.fields import (
     at_least,
     type_of_list,
 )
+from dispatcher.config.section import Section
+from dispatcher.config.sending import RelaySettings, SendSettings
 
 WebhookEvent = Literal["subscribed", "confirmed", "unsubscribed", "sent", "failed", "bounced"]
-
-
-class Section(BaseModel):
-    """A table of the file: frozen, strict about types, and without any key that is not known."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="forbid",
-        validate_by_name=True,
-        validate_by_alias=True,
-        hide_input_in_errors=True,
-    )
 
 
 class SiteSettings(Section):
@@ -102,20 +90,6 @@ class MailSettings(Section):
     def list_label(self) -> str:
         """`list_id`, or one derived from the sender, so that it is as stable as the sender (RFC 2919 §2)."""
         return self.list_id or addresses.derived_list_id(addresses.mailbox(self.sender))
-
-
-class RelaySettings(Section):
-    """[[smtp]]: one server that takes our mail. With "auto", port decides: 465 tls, 587 starttls, else if offered."""
-
-    name: Line = ""
-    host: Host = "localhost"
-    port: int = Field(25, ge=1, le=65535)
-    security: Literal["auto", "none", "starttls", "tls"] = "auto"
-    username: Line = ""
-    password: SecretStr = SecretStr("")
-    password_file: Line = ""
-    max_connections: int = Field(8, ge=1, le=1000)
-    timeout: Annotated[Duration, at_least("1s")] = timedelta(seconds=60)
 
 
 class SourceEntry(Section):
@@ -175,13 +149,6 @@ class DigestSettings(Section):
     order: Literal["newest", "relevant"] = "newest"
     layout: Literal["cards", "list", "headlines"] = "cards"
     summary_length: int = Field(300, ge=0, le=10_000)
-
-
-class SendSettings(Section):
-    """[send]: how the outbox is worked through."""
-
-    on_uncertain: Literal["resend", "hold"] = "resend"
-    batch: int = Field(200, ge=1, le=10_000)
 
 
 class IngestSettings(Section):

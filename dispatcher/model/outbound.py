@@ -1,4 +1,4 @@
-"""What leaves: newsletters, digests, deliveries (the outbox) and the attempts made at them."""
+"""What leaves: newsletters, digests, deliveries (the outbox), the attempts made at them, and what holds them back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from sqlmodel import Field, SQLModel
 
 from dispatcher.model.columns import instant, json, later, words
 from dispatcher.model.content import Story
-from dispatcher.model.values import Channel, DeliveryKind, DeliveryStatus, Layout, OutcomeKind
+from dispatcher.model.values import (
+    Channel,
+    DeliveryKind,
+    DeliveryStatus,
+    Layout,
+    OutcomeKind,
+    PauseCause,
+    PauseScope,
+)
 
 
 class Newsletter(SQLModel, table=True):
@@ -33,7 +41,8 @@ class Digest(SQLModel, table=True):
 
     `key` is a hash of everything that shows. `items` is a list of [article id, version, cluster id, topic label,
     other labels]; `more` counts what the cap left out. `layout` is a Layout or empty. A letter names its LetterName
-    and has no items. `wire` holds the rendered fragments from the first send until the last delivery is done.
+    and has no items. `wire` says which pieces the message is made of, from the first send until the last delivery is
+    done.
     """
 
     id: int | None = Field(default=None, primary_key=True)
@@ -52,12 +61,21 @@ class Digest(SQLModel, table=True):
     created_at: datetime = instant()
 
 
+class Piece(SQLModel, table=True):
+    """An encoded stretch of mail that several digests may share, kept once for as long as one of them needs it."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    hash: str = Field(unique=True, description="SHA-256 of the body, hexadecimal")
+    body: str
+
+
 class Delivery(SQLModel, table=True):
     """The outbox row: one message to one endpoint. Only `store/outbox.py` writes `status`.
 
     `key` makes it unique: what it is, never when it was tried. `due_at` is when it may next be claimed.
     `recipient`, `personal`, `message_id` and `dated_at` are fixed at the latest with the first claim, so that a
     repeat is byte-identical. `handed_over_at` marks a message given to the wire whose outcome is not yet known.
+    `signature` holds the DKIM fields of a message that was signed ahead of its time.
     """
 
     __table_args__ = (
@@ -95,6 +113,7 @@ class Delivery(SQLModel, table=True):
     finished_at: datetime | None = instant(nullable=True)
     code: int = 0
     reason: str = ""
+    signature: str = later()
 
 
 class Attempt(SQLModel, table=True):
@@ -108,6 +127,36 @@ class Attempt(SQLModel, table=True):
     enhanced: str = ""
     text: str = ""
     relay: str = ""
+
+
+class Bucket(SQLModel, table=True):
+    """A rate that all processes share: how many messages may leave, for one relay, one group of domains, or in all.
+
+    `level` is what was left at `filled_at`, in messages, by the database's clock. `slowed` is the part of the allowed
+    rate that is in force since the other side asked us to slow down: 1.0 is all of it.
+    """
+
+    name: str = Field(primary_key=True)
+    level: float = 0.0
+    filled_at: datetime = instant()
+    slowed: float = 1.0
+    changed_at: datetime | None = instant(nullable=True)
+
+
+class Pause(SQLModel, table=True):
+    """Mail that is kept back at somebody's word or by a safety: `scope` is a PauseScope, `cause` a PauseCause.
+
+    It is in force until `lifted_at` is set. What is kept back stays queued and may expire.
+    """
+
+    id: int | None = Field(default=None, primary_key=True)
+    scope: PauseScope = words(PauseScope)
+    cause: PauseCause = words(PauseCause)
+    reason: str = ""
+    by: str = ""
+    since: datetime = instant()
+    lifted_at: datetime | None = instant(nullable=True, index=True)
+    lifted_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

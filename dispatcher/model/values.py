@@ -98,6 +98,21 @@ class LetterName(StrEnum):
     MOVED = "moved"
 
 
+class PauseScope(StrEnum):
+    """What a pause keeps back: every mail, or digests and editions only."""
+
+    ALL = "all"
+    BULK = "bulk"
+
+
+class PauseCause(StrEnum):
+    """Why mail is kept back: an operator said so, too much of it came back, or far more is going out than usual."""
+
+    OPERATOR = "operator"
+    BOUNCES = "bounces"
+    VOLUME = "volume"
+
+
 class Layout(StrEnum):
     """How a digest's stories are laid out; a reader may choose."""
 

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from dispatcher.config.addresses import reader_email
 from dispatcher.config.fields import Checks
-from dispatcher.config.settings import Section, SourceEntry, SubscriberEntry, TopicEntry
+from dispatcher.config.section import Section
+from dispatcher.config.settings import SourceEntry, SubscriberEntry, TopicEntry
 from dispatcher.errors import DispatcherError
 from dispatcher.schedule import cadence
 from dispatcher.topics import parser

@@ -1,0 +1,58 @@
+"""Sending: pieces of mail kept once, rates shared by all processes, pauses, signatures made ahead.
+
+Revision: 0003, after 0002
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from dispatcher.model.columns import UtcDateTime
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring a database from 0002 to 0003. No row is rewritten."""
+    op.create_table(
+        "piece",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("hash"),
+    )
+    op.create_table(
+        "bucket",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("level", sa.Float(), nullable=False),
+        sa.Column("filled_at", UtcDateTime(), nullable=False),
+        sa.Column("slowed", sa.Float(), nullable=False),
+        sa.Column("changed_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "pause",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("scope", sa.Enum("all", "bulk", name="pausescope", native_enum=False, length=16), nullable=False),
+        sa.Column(
+            "cause",
+            sa.Enum("operator", "bounces", "volume", name="pausecause", native_enum=False, length=16),
+            nullable=False,
+        ),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.Column("lifted_at", UtcDateTime(), nullable=True),
+        sa.Column("lifted_by", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("pause", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_pause_lifted_at"), ["lifted_at"], unique=False)
+
+    with op.batch_alter_table("delivery", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("signature", sa.String(), server_default=sa.text("''"), nullable=False))

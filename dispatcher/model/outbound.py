@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -41,7 +41,7 @@ class Digest(SQLModel, table=True):
 
     `key` is a hash of everything that shows. `items` is a list of [article id, version, cluster id, topic label,
     other labels]; `more` counts what the cap left out. `layout` is a Layout or empty. A letter names its LetterName
-    and has no items. `wire` says which pieces the message is made of, from the first send until the last delivery is
+    and has no items; `notice` is what a letter to the owner says, its paragraphs apart by blank lines. `wire` says which pieces the message is made of, from the first send until the last delivery is
     done.
     """
 
@@ -57,6 +57,7 @@ class Digest(SQLModel, table=True):
     more: int = 0
     layout: str = later()
     letter: str = later()
+    notice: str = later()
     wire: str | None = Field(default=None, nullable=True)
     created_at: datetime = instant()
 
@@ -116,6 +117,30 @@ class Delivery(SQLModel, table=True):
     signature: str = later()
 
 
+class Claimed(NamedTuple):
+    """A delivery that is ours to send: of its row, what sending needs, in a shape that costs next to nothing."""
+
+    id: int
+    kind: DeliveryKind
+    priority: int
+    newsletter_id: int
+    subscriber_id: int | None
+    endpoint_id: int | None
+    digest_id: int | None
+    channel: Channel
+    recipient: str
+    address_hash: str
+    personal: dict[str, Any]
+    slot_at: datetime
+    due_at: datetime
+    expires_at: datetime
+    created_at: datetime
+    dated_at: datetime | None
+    message_id: str
+    attempts: int
+    signature: str
+
+
 class Attempt(SQLModel, table=True):
     """One try at a delivery and what the other side said."""
 
@@ -146,7 +171,8 @@ class Bucket(SQLModel, table=True):
 class Pause(SQLModel, table=True):
     """Mail that is kept back at somebody's word or by a safety: `scope` is a PauseScope, `cause` a PauseCause.
 
-    It is in force until `lifted_at` is set. What is kept back stays queued and may expire.
+    It is in force until `lifted_at` is set. What is kept back stays queued and may expire. `known` is what was counted
+    by the time it was lifted, and does not bring the next one.
     """
 
     id: int | None = Field(default=None, primary_key=True)
@@ -157,6 +183,28 @@ class Pause(SQLModel, table=True):
     since: datetime = instant()
     lifted_at: datetime | None = instant(nullable=True, index=True)
     lifted_by: str = ""
+    known: dict[str, int] = json(dict)
+
+
+class Tally(SQLModel, table=True):
+    """How much mail of one kind came to an end in one hour, and what came back of it, counted as it happens.
+
+    `failed` did not arrive; `bounced` counts the hard bounces, those that came back later too, and `complained` the
+    complaints, both in the hour in which their mail had ended. Processes count in several `part`s, so that none waits
+    for another's row.
+    """
+
+    __table_args__ = (sa.UniqueConstraint("hour_at", "newsletter_id", "kind", "part"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    hour_at: datetime = instant()
+    newsletter_id: int = Field(foreign_key="newsletter.id")
+    kind: DeliveryKind = words(DeliveryKind)
+    part: int = 0
+    sent: int = 0
+    failed: int = 0
+    bounced: int = 0
+    complained: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +228,7 @@ class DigestContent:
     more: int = 0
     layout: str = Layout.CARDS
     letter: str = ""
+    notice: tuple[str, ...] = ()
 
     @property
     def stories(self) -> tuple[Story, ...]:

@@ -96,6 +96,7 @@ class LetterName(StrEnum):
     VERIFY = "verify"
     ADDRESS = "address"
     MOVED = "moved"
+    OWNER = "owner"
 
 
 class PauseScope(StrEnum):
@@ -109,6 +110,13 @@ class PauseCause(StrEnum):
     """Why mail is kept back: an operator said so, too much of it came back, or far more is going out than usual."""
 
     OPERATOR = "operator"
+    BOUNCES = "bounces"
+    VOLUME = "volume"
+
+
+class AlarmName(StrEnum):
+    """What the owner is told about."""
+
     BOUNCES = "bounces"
     VOLUME = "volume"
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Protocol
 
 from dispatcher.delivery.transport import Ready
-from dispatcher.model.outbound import Delivery
+from dispatcher.model.outbound import Claimed
 from dispatcher.model.values import Outcome
 from dispatcher.outbox.retry import Decision
 from dispatcher.pipeline.ledger import Strike
-from dispatcher.store.outbox import Lane
+from dispatcher.store.lanes import Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,11 @@ class Carrier(Protocol):
         """Whether a hand-over is marked before it happens, so that what a crash leaves unknown waits for a person."""
         ...
 
-    async def load(self, claimed: Sequence[Delivery]) -> None:
+    async def load(self, claimed: Sequence[Claimed]) -> None:
         """Get ready what these deliveries share."""
         ...
 
-    async def attempt(self, delivery: Delivery, now: datetime, ready: Ready) -> Tried | None:
+    async def attempt(self, delivery: Claimed, now: datetime, ready: Ready) -> Tried | None:
         """One try. Every expected failure is an Outcome; only a bug, or what `ready` raises, raises.
 
         `ready` is the last look, asked as late as can be before anything goes on the wire; when it says no, nothing has

@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dispatcher import clock, config
 from dispatcher.config import Checks, Settings
@@ -22,36 +24,59 @@ from dispatcher.digest.render import Templates, builtin_folder
 from dispatcher.digest.wire import Door
 from dispatcher.errors import BusyError, StoreError
 from dispatcher.model.outbound import Newsletter
+from dispatcher.pipeline.signing import Signer, Signing
 from dispatcher.schedule import cadence
-from dispatcher.sources.http import Fetcher
-from dispatcher.store import Store, Transaction, instances, newsletters, outbox, schema
+from dispatcher.store import Store, Transaction, claims, instances, newsletters, schema
 from dispatcher.store.instances import Lock
 from dispatcher.store.keys import keep_link_key, key, link_keys
 from dispatcher.tokens import Keyring, key_id
 from dispatcher.topics import parser
-from dispatcher.topics.index import Index
+
+if TYPE_CHECKING:
+    from dispatcher.sources.http import Fetcher
+    from dispatcher.topics.index import Index
 
 
-@dataclass(slots=True)
+@dataclass
 class Context:
-    """Everything a step may use. `index`, `queries` and `index_version` are the topic index in memory."""
+    """Everything a step may use. `index`, `queries` and `index_version` are the topic index in memory.
+
+    What not every step needs is made when it is first asked for: a process that only sends does without its memory.
+    """
 
     settings: Settings
     store: Store
     newsletter: Newsletter
-    fetcher: Fetcher
     templates: Templates
     transport: Transport
-    webhooks: WebhookTransport
     site_key: bytes
     address_key: bytes
     keyring: Keyring
+    signer: Signing
     instance: Lock
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    index: Index = field(default_factory=Index)
     queries: dict[int, tuple[str, str]] = field(default_factory=dict)
     index_version: int = -1
     fingerprints: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    @cached_property
+    def index(self) -> Index:
+        """The topic index in memory, empty until it is synchronised."""
+        from dispatcher.topics.index import Index
+
+        return Index()
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """The guarded client for everything that is fetched or told by HTTP."""
+        from dispatcher.sources.http import Fetcher
+
+        return Fetcher(self.settings.user_agent)
+
+    @cached_property
+    def webhooks(self) -> WebhookTransport:
+        """The way out to webhooks."""
+        return WebhookTransport(self.fetcher)
 
     @property
     def mail_domain(self) -> str:
@@ -60,21 +85,27 @@ class Context:
 
     @property
     def door(self) -> Door:
-        """Where links lead from now on, and the key that signs them."""
-        return Door(self.settings.web.public_url, self.keyring.signing)
+        """Where links lead from now on, and the keys that sign them and the mail they stand in."""
+        return Door(self.settings.web.public_url, self.keyring.signing, self.signer.names)
 
     async def apply(self, settings: Settings) -> None:
         """Put new settings in force. Another database needs a restart; what is being sent goes out the old way."""
         if settings.database_url != self.settings.database_url:
             raise StoreError("database.url has changed: that needs a restart")
-        templates, before = open_templates(settings), self.transport
+        templates, signer, before = open_templates(settings), Signer.of(settings), self.transport
         if isinstance(before, SmtpTransport) and settings.smtp != self.settings.smtp:
             self.transport = SmtpTransport(_relay(settings))
             await before.close()
         async with self.store.write() as tx:
             self.newsletter = await newsletters.keep(tx, default_newsletter(settings))
-        self.settings, self.templates = settings, templates
-        self.webhooks.forget_troubles()
+        self.settings, self.templates, self.signer = settings, templates, signer
+        if "webhooks" in vars(self):
+            self.webhooks.forget_troubles()
+
+    async def close(self) -> None:
+        """Close what was opened when it was first asked for."""
+        if "fetcher" in vars(self):
+            await self.fetcher.close()
 
 
 def load_settings(path: Path | None = None, env: Mapping[str, str] = os.environ) -> Settings:
@@ -99,7 +130,7 @@ async def open_context(
     alone: bool = False,
 ) -> AsyncIterator[Context]:  # fmt: skip
     """Open everything a step needs, and close it again. `alone` refuses (BusyError) while a daemon is running."""
-    now = now or clock.now()
+    now, signer = now or clock.now(), Signer.of(settings)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings, now))
         if alone and (daemon := await instances.living_daemon(store)):
@@ -113,24 +144,24 @@ async def open_context(
             if secret := settings.site.secret.get_secret_value():
                 site_key = secret.encode()
             keyring = await _keyring(tx, site_key, now, is_given=bool(secret))
-        fetcher = await stack.enter_async_context(Fetcher(settings.user_agent))
         chosen = transport or SmtpTransport(_relay(settings))
         stack.push_async_callback(chosen.close)
         lock = await instances.register(store, role, now)
         stack.push_async_callback(_leave, store, lock, settings)
-        yield Context(
+        ctx = Context(
             settings=settings,
             store=store,
             newsletter=newsletter,
-            fetcher=fetcher,
             templates=open_templates(settings),
             transport=chosen,
-            webhooks=WebhookTransport(fetcher),
             site_key=site_key,
             address_key=address_key,
             keyring=keyring,
+            signer=signer,
             instance=lock,
         )
+        stack.push_async_callback(ctx.close)
+        yield ctx
 
 
 async def _keyring(tx: Transaction, site_key: bytes, now: datetime, *, is_given: bool) -> Keyring:
@@ -145,7 +176,7 @@ async def _leave(store: Store, lock: Lock, settings: Settings) -> None:
     """Give back what we still hold, so that nobody has to wait for our lease to lapse, and strike ourselves out."""
     hold = settings.send.on_uncertain == "hold"
     async with store.write() as tx:
-        await outbox.recover(tx, clock.now(), dead=[lock.instance_id], hold_uncertain=hold)
+        await claims.recover(tx, clock.now(), dead=[lock.instance_id], hold_uncertain=hold)
     await instances.leave(store, lock)
 
 

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager, suppress
 
 from dispatcher.observability.logs import logger
 from dispatcher.pipeline.context import Context
-from dispatcher.store import outbox
-from dispatcher.store.outbox import Lane
+from dispatcher.store import claims
+from dispatcher.store.lanes import Lane
 
 log = logger("send")
 
@@ -26,7 +26,7 @@ class Lease:
 
     def renew(self, since: float) -> None:
         """A claim or heartbeat that was begun at `since` succeeded."""
-        self._until = since + outbox.LEASE.total_seconds() - MARGIN
+        self._until = since + claims.LEASE.total_seconds() - MARGIN
 
     @property
     def holds(self) -> bool:
@@ -45,7 +45,7 @@ async def leased(ctx: Context, lane: Lane) -> AsyncIterator[Lease]:
             since = time.monotonic()
             try:
                 async with ctx.store.write() as tx:
-                    await outbox.renew(tx, ctx.instance.instance_id, lane)
+                    await claims.renew(tx, ctx.instance.instance_id, lane)
                 lease.renew(since)
             except Exception as error:
                 log.warning("the lease could not be renewed", reason=str(error))

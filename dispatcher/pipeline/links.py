@@ -14,7 +14,7 @@ from typing import Any
 
 from dispatcher.digest.slots import Links
 from dispatcher.digest.wire import Door
-from dispatcher.model.outbound import Delivery
+from dispatcher.model.outbound import Claimed, Delivery
 from dispatcher.model.values import DeliveryKind
 from dispatcher.tokens import Keyring, Purpose
 
@@ -58,7 +58,7 @@ def preferring(subscriber_id: int, endpoint_id: int) -> Action:
     return Action(Purpose.PREFERENCES, (subscriber_id, endpoint_id))
 
 
-def links_of(delivery: Delivery, door: Door, keyring: Keyring) -> Links:
+def links_of(delivery: Claimed | Delivery, door: Door, keyring: Keyring) -> Links:
     """The links of one message."""
     stored = delivery.personal.get("action")
     action = url_of(door, keyring, Action.loaded(stored)) if stored else ""

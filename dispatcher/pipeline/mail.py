@@ -18,7 +18,7 @@ from dispatcher.digest.render import fit
 from dispatcher.digest.wire import Envelope, Wire, assemble
 from dispatcher.digest.wire import compile as compile_wire
 from dispatcher.errors import DispatcherError, StoreError, TemplateError
-from dispatcher.model.outbound import Delivery, Digest, Personal
+from dispatcher.model.outbound import Claimed, Delivery, Digest, Personal
 from dispatcher.model.values import Blame, Outcome, OutcomeKind
 from dispatcher.observability.logs import logger
 from dispatcher.outbox.retry import Decision, decide
@@ -26,7 +26,7 @@ from dispatcher.pipeline.carrier import Tried, words_for
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.ledger import Strike
 from dispatcher.pipeline.links import links_of, list_headers
-from dispatcher.store import articles, outbox
+from dispatcher.store import articles, lanes, outbox
 from dispatcher.tokens import Keyring
 
 log = logger("send")
@@ -35,7 +35,7 @@ log = logger("send")
 class Mail:
     """Carries mail; see Carrier."""
 
-    lane = outbox.MAIL
+    lane = lanes.MAIL
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
@@ -51,11 +51,11 @@ class Mail:
         """A mail whose fate is unknown may be in the mailbox: the operator chose what becomes of it."""
         return self._ctx.settings.send.on_uncertain == "hold"
 
-    async def load(self, claimed: Sequence[Delivery]) -> None:
+    async def load(self, claimed: Sequence[Claimed]) -> None:
         """Have the fragments of these deliveries' digests ready."""
         self._wires = await wires_of(self._ctx, [d.digest_id for d in claimed if d.digest_id is not None])
 
-    async def attempt(self, delivery: Delivery, now: datetime, ready: Ready) -> Tried | None:
+    async def attempt(self, delivery: Claimed, now: datetime, ready: Ready) -> Tried | None:
         """One try over the relay. It does not go on when the relay cannot be reached: one knock each is enough."""
         outcome = await _attempt(self._ctx, delivery, self._wires.get(delivery.digest_id or 0), ready)
         if outcome is None:
@@ -74,7 +74,7 @@ class Mail:
         return Tried(outcome, decision, _strike(delivery, decision), goes_on)
 
 
-def _strike(delivery: Delivery, decision: Decision) -> Strike | None:
+def _strike(delivery: Claimed, decision: Decision) -> Strike | None:
     if not (decision.suppress or decision.soft_bounce):
         return None
     return Strike(
@@ -85,7 +85,7 @@ def _strike(delivery: Delivery, decision: Decision) -> Strike | None:
     )
 
 
-async def _attempt(ctx: Context, delivery: Delivery, wire: Wire | Exception | None, ready: Ready) -> Outcome | None:
+async def _attempt(ctx: Context, delivery: Claimed, wire: Wire | Exception | None, ready: Ready) -> Outcome | None:
     """One try; None if it was not wanted any more."""
     if wire is None:
         return Outcome(OutcomeKind.REJECTED, text="its digest is gone", blame=Blame.MESSAGE)
@@ -108,7 +108,7 @@ async def _attempt(ctx: Context, delivery: Delivery, wire: Wire | Exception | No
     return await ctx.transport.send(ctx.settings.mail.sender_address, delivery.recipient, message)
 
 
-def envelope_of(delivery: Delivery, wire: Wire, keyring: Keyring) -> Envelope:
+def envelope_of(delivery: Claimed | Delivery, wire: Wire, keyring: Keyring) -> Envelope:
     """What differs between the messages of one digest."""
     known, links = delivery.personal, links_of(delivery, wire.door, keyring)
     return Envelope(

@@ -18,7 +18,7 @@ from typing import Any
 from dispatcher.config.settings import WebhookSettings
 from dispatcher.delivery.transport import Ready
 from dispatcher.delivery.webhook import AT_ONCE, Answer, Webhook
-from dispatcher.model.outbound import Delivery
+from dispatcher.model.outbound import Claimed
 from dispatcher.model.values import Blame, Outcome, OutcomeKind
 from dispatcher.outbox.telling import decide
 from dispatcher.pipeline.carrier import Tried
@@ -26,7 +26,7 @@ from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.hooks import wrapped
 from dispatcher.pipeline.send import SendReport, work_off
 from dispatcher.store import outbox
-from dispatcher.store.outbox import Lane
+from dispatcher.store.lanes import Lane
 
 
 async def tell(ctx: Context, now: datetime) -> SendReport:
@@ -70,10 +70,10 @@ class Told:
         self._ctx = ctx
         self.lane = Lane(webhook=name)
 
-    async def load(self, claimed: Sequence[Delivery]) -> None:
+    async def load(self, claimed: Sequence[Claimed]) -> None:
         """They share nothing."""
 
-    async def attempt(self, delivery: Delivery, now: datetime, ready: Ready) -> Tried | None:
+    async def attempt(self, delivery: Claimed, now: datetime, ready: Ready) -> Tried | None:
         """One POST. It does not go on when the webhook does not work: one knock each is enough."""
         if not await ready():
             return None
@@ -88,7 +88,7 @@ class Told:
         )
         return Tried(answer.outcome, decision, goes_on=answer.outcome.blame is not Blame.RELAY)
 
-    async def _tell(self, delivery: Delivery, now: datetime) -> Answer:
+    async def _tell(self, delivery: Claimed, now: datetime) -> Answer:
         webhook = webhook_of(self._ctx.settings.webhooks, delivery.recipient)
         if webhook is None:
             return _never(f"config names no webhook {delivery.recipient!r} any more")

@@ -7,19 +7,23 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from dispatcher.model.outbound import Delivery
+from dispatcher.model.outbound import Claimed, Delivery
 from dispatcher.model.values import Channel, DeliveryStatus
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.hooks import Happening, announce_all, in_utc, is_wanted
 from dispatcher.pipeline.ledger import Entry
 from dispatcher.store import Transaction, outbox, subscribers
 
+OF_MAIL = ("sent", "failed", "bounced")
+"""The events that outcomes lead to."""
+
+Mail = Delivery | Claimed
 GIVEN_UP = (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED)
 
 
 async def tell_outcomes(ctx: Context, tx: Transaction, entries: Sequence[Entry]) -> None:
     """Announce what attempts led to. When no webhook asked, it costs nothing."""
-    if entries and is_wanted(ctx, "sent", "failed", "bounced"):
+    if entries and is_wanted(ctx, *OF_MAIL):
         found = [(entry.delivery, happening) for entry in entries if entry.delivery for happening in _of(entry)]
         await _announce(ctx, tx, found, entries[-1].at)
 
@@ -45,13 +49,13 @@ def _of(entry: Entry) -> list[Happening]:
     return found
 
 
-def _failed(delivery: Delivery, now: datetime, reason: str, code: int = 0) -> Happening:
+def _failed(delivery: Mail, now: datetime, reason: str, code: int = 0) -> Happening:
     """A person may have it sent again, and it may fail again: that is another happening."""
     data = {**_about(delivery), "reason": reason, "code": code}
     return Happening("failed", f"{delivery.id}:{int(now.timestamp())}", data=data)
 
 
-def _about(delivery: Delivery) -> dict[str, Any]:
+def _about(delivery: Mail) -> dict[str, Any]:
     return {
         "delivery": {
             "id": delivery.id,
@@ -63,7 +67,9 @@ def _about(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-async def _announce(ctx: Context, tx: Transaction, found: Sequence[tuple[Delivery, Happening]], now: datetime) -> None:
+async def _announce(
+    ctx: Context, tx: Transaction, found: Sequence[tuple[Mail, Happening]], now: datetime
+) -> None:
     """Announce what happened to mail, each with its reader; that a webhook was told is not told to webhooks."""
     of_mail = [(delivery, one) for delivery, one in found if delivery.channel != Channel.WEBHOOK]
     wanted = [(delivery, one) for delivery, one in of_mail if is_wanted(ctx, one.event)]

@@ -10,7 +10,7 @@ import asyncio
 import random
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,17 +18,18 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
 
 from dispatcher.errors import StoreError
+from dispatcher.store import connections
+from dispatcher.store.clerk import Clerk
 
 Transaction = AsyncConnection
 Noun = TypeVar("Noun", bound=SQLModel)
+Result = TypeVar("Result")
 
-BUSY_TIMEOUT = 15.0  # seconds SQLite waits for another process's write
-KNOCK, PAUSE = 0.002, 0.004  # seconds: of waiting for it at one knock, and at most between two
 TURNS = 0x7475_726E  # "turn": the first half of the advisory locks of `in_turn`, apart from those of instances
 CHUNK = 500  # bound values in one IN (...), well below every engine's limit
 
@@ -39,11 +40,12 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = sa.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url)
-        self.writer = _sqlite(self.url, patience=KNOCK) if self.is_sqlite else self.engine
+        self.engine = connections.sqlite(self.url) if self.is_sqlite else connections.postgresql(self.url)
+        self.writer = connections.sqlite(self.url, connections.KNOCK) if self.is_sqlite else self.engine
         isolation = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._views = self.engine.execution_options(**isolation)
         self._writing = asyncio.Lock()
+        self._clerk: Clerk | None = None
 
     @property
     def path(self) -> Path | None:
@@ -77,8 +79,24 @@ class Store:
                         raise
                     await tx.commit()
 
+    async def at_once(self, work: Callable[[sa.Connection], Result]) -> Result:
+        """A write transaction made by a function of its own, in a thread, in one go: for what is done all the time.
+
+        Each statement of `write` is a journey to another thread and back, which costs ten times the statement. Work
+        that has begun is not cancelled: it is waited for.
+        """
+        if self._clerk is None:
+            self._clerk = Clerk(self.url)
+        with _spoken():
+            if not self.is_sqlite:
+                return await self._clerk.do(work)
+            async with self._writing:
+                return await self._clerk.do(work)
+
     async def close(self) -> None:
         """Close every connection."""
+        if self._clerk is not None:
+            await self._clerk.close()
         await self.engine.dispose()
         await self.writer.dispose()
 
@@ -96,52 +114,34 @@ class _spoken:  # noqa: N801 - reads as a word at the call
 
 
 async def _begin(tx: AsyncConnection) -> None:
-    """BEGIN IMMEDIATE, once no other process writes. We knock often and briefly: SQLite's own waiting sleeps longer and
-    longer, and beside a process that commits all the time it would be passed over for seconds."""
-    until = time.monotonic() + BUSY_TIMEOUT
+    """BEGIN IMMEDIATE, once no other process writes; see `connections.KNOCK`."""
+    until = time.monotonic() + connections.BUSY_TIMEOUT
     while True:
         try:
             await tx.begin()
             return
         except sa.exc.OperationalError as error:
-            if "locked" not in str(error.orig) or time.monotonic() > until:
+            if not connections.is_locked(error) or time.monotonic() > until:
                 raise
-            await asyncio.sleep(random.uniform(0, PAUSE))
-
-
-def _sqlite(url: sa.URL, patience: float = BUSY_TIMEOUT) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": patience}, pool_size=8, max_overflow=24)
-
-    @sa.event.listens_for(engine.sync_engine, "connect")
-    def on_connect(connection: Any, record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-16000"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @sa.event.listens_for(engine.sync_engine, "begin")
-    def on_begin(connection: sa.Connection) -> None:
-        immediate = connection.get_execution_options().get("begin_immediate")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    return engine
-
-
-def _postgresql(url: sa.URL) -> AsyncEngine:
-    try:
-        return create_async_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=True)
-    except ModuleNotFoundError as error:
-        raise StoreError("PostgreSQL needs the extra: pip install 'dispatcher[postgres]'") from error
+            await asyncio.sleep(random.uniform(0, connections.PAUSE))
 
 
 async def database_now(tx: Transaction) -> datetime:
     """The database's own clock, aware UTC: what leases are measured with, whatever the machines' clocks say."""
-    if tx.dialect.name == "sqlite":
-        text: str = (await tx.execute(sa.text("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')"))).scalar_one()
+    return await tx.run_sync(now_of)
+
+
+def now_of(connection: sa.Connection) -> datetime:
+    """The same, for functions that are given a connection."""
+    if connection.dialect.name == "sqlite":
+        text: str = connection.execute(_SQLITE_NOW).scalar_one()
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
-    moment: datetime = (await tx.execute(sa.text("SELECT clock_timestamp()"))).scalar_one()
+    moment: datetime = connection.execute(_POSTGRESQL_NOW).scalar_one()
     return moment.astimezone(UTC)
+
+
+_SQLITE_NOW = sa.text("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')")
+_POSTGRESQL_NOW = sa.text("SELECT clock_timestamp()")
 
 
 def table(noun: type[SQLModel]) -> sa.Table:
@@ -256,7 +256,7 @@ def chunks(values: Sequence[Any], size: int = CHUNK) -> Iterable[Sequence[Any]]:
     return (values[start : start + size] for start in range(0, len(values), size))
 
 
-def for_update(tx: Transaction, query: Any) -> Any:
+def for_update(tx: Transaction | sa.Connection, query: Any) -> Any:
     """Lock the selected rows, passing over those that another process has (PostgreSQL; SQLite locks the file)."""
     return query.with_for_update(skip_locked=True) if tx.dialect.name == "postgresql" else query
 

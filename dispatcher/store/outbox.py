@@ -1,144 +1,25 @@
-"""The outbox: the only writer of `Delivery.status`, always by compare-and-set.
+"""The outbox as everybody but a sender sees it: what ends, waits again, is listed, forgotten, counted.
 
-claim ──▶ sending ──▶ settle_outcome ──▶ sent | deferred | failed | held
-  │          └──────▶ release ──▶ queued        (not tried after all, or its process died)
-  └─ expire, suppress, cancel: those whose time has passed or whose reader has left
-
-It has lanes: one for mail, one for each webhook. Whoever works on a lane claims, renews and takes back in it alone.
+With `store/claims.py`, which is the sender's side of it, the only writer of `Delivery.status`, always by
+compare-and-set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from dispatcher.model.audience import Endpoint, Subscriber
-from dispatcher.model.feedback import Event, Suppression
+from dispatcher.model.audience import Endpoint
+from dispatcher.model.feedback import Event
 from dispatcher.model.outbound import Attempt, Delivery, Digest
 from dispatcher.model.values import DeliveryStatus as Status
-from dispatcher.model.values import OutcomeKind, Priority, SubscriberStatus, SuppressionScope
-from dispatcher.store.engine import Transaction, among, chunks, database_now, for_update, many, one, table
+from dispatcher.store.engine import Transaction, among, chunks, many, one, table
+from dispatcher.store.lanes import DELIVERY, MAIL, OPEN, WAITING, Lane, has_left, is_suppressed, is_webhook
 
-DELIVERY, DIGEST, ATTEMPT = table(Delivery), table(Digest), table(Attempt)
-SUBSCRIBER, SUPPRESSION, EVENT = table(Subscriber), table(Suppression), table(Event)
-
-LEASE = timedelta(seconds=30)
-WAITING = (Status.QUEUED, Status.DEFERRED)
-OPEN = (*WAITING, Status.SENDING, Status.HELD)
-
-_suppressed = sa.exists().where(
-    (SUPPRESSION.c.address_hash == DELIVERY.c.address_hash)
-    & (
-        (SUPPRESSION.c.scope == SuppressionScope.ADDRESS)
-        | ((SUPPRESSION.c.newsletter_id == DELIVERY.c.newsletter_id) & (DELIVERY.c.kind != "confirmation"))
-    )
-)
-_left = sa.exists().where(
-    (SUBSCRIBER.c.id == DELIVERY.c.subscriber_id)
-    & SUBSCRIBER.c.status.not_in((SubscriberStatus.ACTIVE, SubscriberStatus.PENDING))
-    # who has paused still gets the letters they ask for, such as the one with the link to go on
-    & ((SUBSCRIBER.c.status != SubscriberStatus.PAUSED) | (DELIVERY.c.kind != "confirmation"))
-)
-_claimed = (DELIVERY.c.id == sa.bindparam("delivery_id")) & (DELIVERY.c.claimed_by == sa.bindparam("instance_id"))
-_wanted = sa.select(DELIVERY.c.id).where(_claimed & (DELIVERY.c.status == Status.SENDING) & ~_suppressed & ~_left)
-"""Made once, because it is asked before every message: making it takes as long as asking it."""
-
-
-_webhook = DELIVERY.c.channel == sa.literal_column("'webhook'")
-"""Said as the partial index of these rows says it: with a bound value, SQLite could not know that it may use it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """A part of the outbox that is worked on by itself: what goes to one `webhook`, or, without one, all mail."""
-
-    webhook: str = ""
-
-    @property
-    def where(self) -> Any:
-        """The rows of this lane, in the words that lead to its index."""
-        if self.webhook:
-            return _webhook & (DELIVERY.c.recipient == self.webhook)
-        return DELIVERY.c.priority < int(Priority.WEBHOOK)
-
-    @property
-    def order(self) -> tuple[Any, ...]:
-        """The columns after which the most urgent of its rows come first."""
-        return (DELIVERY.c.due_at,) if self.webhook else (DELIVERY.c.priority, DELIVERY.c.due_at, DELIVERY.c.id)
-
-
-MAIL = Lane()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What an attempt leads to: the status to write and the words to keep with it."""
-
-    delivery_id: int
-    status: Status
-    due_at: datetime | None
-    outcome: OutcomeKind
-    code: int
-    enhanced: str
-    text: str
-    relay: str
-    reason: str
-    counts: bool = True  # False when the relay, not the message, was at fault
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What one claim found: deliveries that are ours now, those that were too late, how many were not wanted."""
-
-    deliveries: Sequence[Delivery] = ()
-    expired: Sequence[int] = ()
-    suppressed: int = 0
-
-    @property
-    def is_empty(self) -> bool:
-        """Nothing was due at all."""
-        return not (self.deliveries or self.expired or self.suppressed)
-
-
-async def claim(tx: Transaction, instance_id: int, now: datetime, *, limit: int, lane: Lane = MAIL) -> Claim:
-    """Take deliveries of a lane that are due, the most urgent first, for one lease; end those too late or unwanted."""
-    ids = await _due(tx, now, limit, lane)
-    expired = await expire(tx, now, among=ids)
-    suppressed = await suppress(tx, now, among=ids)
-    lease_until = await database_now(tx) + LEASE
-    first_dated = sa.func.coalesce(DELIVERY.c.dated_at, sa.literal(now, DELIVERY.c.dated_at.type))
-    taken: list[int] = []
-    for part in chunks(ids):
-        result = await tx.execute(
-            sa.update(DELIVERY)
-            .where(DELIVERY.c.id.in_(part) & DELIVERY.c.status.in_(WAITING))
-            .values(
-                status=Status.SENDING,
-                claimed_by=instance_id,
-                lease_until=lease_until,
-                handed_over_at=None,
-                dated_at=first_dated,
-            )
-            .returning(DELIVERY.c.id)
-        )
-        taken += [row[0] for row in result]
-    claimed = await among(tx, Delivery, DELIVERY.c.id, taken)
-    return Claim(sorted(claimed, key=lambda d: (d.priority, d.due_at, d.id or 0)), expired, suppressed)
-
-
-async def _due(tx: Transaction, now: datetime, limit: int, lane: Lane) -> list[int]:
-    """The most urgent ids; one index scan for each waiting status, because the index begins with it."""
-    found: list[Any] = []
-    for status in WAITING:
-        due = lane.where & (DELIVERY.c.status == status) & (DELIVERY.c.due_at <= now)
-        query = sa.select(DELIVERY.c.priority, DELIVERY.c.due_at, DELIVERY.c.id).where(due)
-        query = query.order_by(*lane.order).limit(limit)
-        found += [tuple(row) for row in await tx.execute(for_update(tx, query))]
-    return [row[2] for row in sorted(found)[:limit]]
+DIGEST, ATTEMPT, EVENT = table(Digest), table(Attempt), table(Event)
 
 
 async def webhooks_due(tx: Transaction, now: datetime) -> list[str]:
@@ -149,7 +30,7 @@ async def webhooks_due(tx: Transaction, now: datetime) -> list[str]:
     names: list[str] = []
     last = ""
     while True:
-        following = sa.select(sa.func.min(DELIVERY.c.recipient)).where(_webhook & (DELIVERY.c.recipient > last))
+        following = sa.select(sa.func.min(DELIVERY.c.recipient)).where(is_webhook & (DELIVERY.c.recipient > last))
         last = (await tx.execute(following)).scalar_one()
         if last is None:
             return names
@@ -158,89 +39,6 @@ async def webhooks_due(tx: Transaction, now: datetime) -> list[str]:
             if (await tx.execute(waiting.limit(1))).first() is not None:
                 names.append(last)
                 break
-
-
-async def is_wanted(tx: Transaction, delivery_id: int, instance_id: int) -> bool:
-    """Whether a claimed delivery is still ours and its reader still wants it: asked before each transaction."""
-    return (await tx.execute(_wanted, {"delivery_id": delivery_id, "instance_id": instance_id})).first() is not None
-
-
-async def mark_handed_over(tx: Transaction, delivery_id: int, instance_id: int, now: datetime) -> bool:
-    """Note, before it happens, that a message goes to the wire; False if it is no longer ours."""
-    ours = (DELIVERY.c.id == delivery_id) & (DELIVERY.c.claimed_by == instance_id)
-    mark = sa.update(DELIVERY).where(ours & (DELIVERY.c.status == Status.SENDING)).values(handed_over_at=now)
-    return bool((await tx.execute(mark)).rowcount)
-
-
-async def settle_outcomes(tx: Transaction, instance_id: int, verdicts: Sequence[Verdict], now: datetime) -> list[int]:
-    """Write what came of attempts, and the attempts themselves. Returns the ids of the deliveries that were ours still;
-    another is left alone."""
-    settled: list[int] = []
-    for verdict in verdicts:
-        final = verdict.status not in OPEN
-        values: dict[str, Any] = {
-            "status": verdict.status,
-            "claimed_by": None,
-            "lease_until": None,
-            "handed_over_at": None,
-            "code": verdict.code,
-            "reason": verdict.reason,
-            "attempts": DELIVERY.c.attempts + (1 if verdict.counts else 0),
-        }
-        values |= {"due_at": verdict.due_at} if verdict.due_at else {}
-        values |= {"finished_at": now} if final else {}
-        ours = (DELIVERY.c.id == verdict.delivery_id) & (DELIVERY.c.claimed_by == instance_id)
-        mark = sa.update(DELIVERY).where(ours & (DELIVERY.c.status == Status.SENDING)).values(values)
-        settled += [verdict.delivery_id] * (await tx.execute(mark)).rowcount
-    if verdicts:
-        await tx.execute(sa.insert(ATTEMPT), [_attempt(verdict, now) for verdict in verdicts])
-    return settled
-
-
-def _attempt(verdict: Verdict, now: datetime) -> dict[str, Any]:
-    return {
-        "delivery_id": verdict.delivery_id,
-        "at": now,
-        "outcome": verdict.outcome,
-        "code": verdict.code,
-        "enhanced": verdict.enhanced,
-        "text": verdict.text,
-        "relay": verdict.relay,
-    }
-
-
-async def release(tx: Transaction, instance_id: int, delivery_ids: Sequence[int]) -> None:
-    """Give claimed deliveries back untried."""
-    for part in chunks(list(delivery_ids)):
-        ours = DELIVERY.c.id.in_(part) & (DELIVERY.c.claimed_by == instance_id) & (DELIVERY.c.status == Status.SENDING)
-        back = {"status": Status.QUEUED, "claimed_by": None, "lease_until": None, "handed_over_at": None}
-        await tx.execute(sa.update(DELIVERY).where(ours).values(back))
-
-
-async def renew(tx: Transaction, instance_id: int, lane: Lane = MAIL) -> None:
-    """The heartbeat: lengthen the lease of everything this process holds in a lane."""
-    mine = (DELIVERY.c.claimed_by == instance_id) & (DELIVERY.c.status == Status.SENDING) & lane.where
-    await tx.execute(sa.update(DELIVERY).where(mine).values(lease_until=await database_now(tx) + LEASE))
-
-
-async def recover(
-    tx: Transaction, now: datetime, *, dead: Sequence[int] = (), hold_uncertain: bool = False, lane: Lane | None = None
-) -> int:
-    """Take back what dead processes had claimed: those named, and every lapsed lease; in one lane, or everywhere.
-
-    What had been handed to the wire is uncertain: held for a person if asked so, else sent again. Returns how many.
-    """
-    lapsed = DELIVERY.c.lease_until < await database_now(tx)
-    orphaned = (DELIVERY.c.status == Status.SENDING) & (lapsed | DELIVERY.c.claimed_by.in_(list(dead)))
-    if lane is not None:
-        orphaned &= lane.where
-    held = 0
-    if hold_uncertain:
-        uncertain = orphaned & DELIVERY.c.handed_over_at.is_not(None)
-        kept = {"status": Status.HELD, "claimed_by": None, "lease_until": None, "reason": "handed over, answer unknown"}
-        held = int((await tx.execute(sa.update(DELIVERY).where(uncertain).values(kept))).rowcount)
-    back = {"status": Status.QUEUED, "claimed_by": None, "lease_until": None, "due_at": now}
-    return held + int((await tx.execute(sa.update(DELIVERY).where(orphaned).values(back))).rowcount)
 
 
 async def expire(tx: Transaction, now: datetime, *, among: Sequence[int] | None = None) -> list[int]:
@@ -258,15 +56,14 @@ async def expire(tx: Transaction, now: datetime, *, among: Sequence[int] | None 
 
 async def suppress(
     tx: Transaction, now: datetime, *, among: Sequence[int] = (), subscriber_id: int | None = None,
-    subscriber_ids: Sequence[int] = (), address_hash: str = "", claimed_by: int | None = None,
+    subscriber_ids: Sequence[int] = (), address_hash: str = "",
 ) -> int:  # fmt: skip
     """End what goes to a suppressed address or to somebody who left: of these ids, people or address.
 
-    What is claimed may be on the wire: only its claimer, by naming itself in `claimed_by`, can end that.
+    What is claimed may be on the wire: only its claimer can end that, when it looks once more.
     """
     gone = {"status": Status.SUPPRESSED, "finished_at": now, "claimed_by": None, "lease_until": None}
-    mine = (DELIVERY.c.status == Status.SENDING) & (DELIVERY.c.claimed_by == claimed_by)
-    open_to_it = DELIVERY.c.status.in_((*WAITING, Status.HELD)) | (mine if claimed_by is not None else sa.false())
+    open_to_it = DELIVERY.c.status.in_((*WAITING, Status.HELD))
     chosen: list[Any] = [DELIVERY.c.id.in_(part) for part in chunks(list(among))]
     chosen += [DELIVERY.c.subscriber_id.in_(part) for part in chunks(subscriber_ids)]
     if subscriber_id is not None:
@@ -274,7 +71,7 @@ async def suppress(
     if address_hash:
         chosen.append(DELIVERY.c.address_hash == address_hash)
     count = 0
-    for unwanted, reason in ((_suppressed, "the address is suppressed"), (_left, "the reader has left or paused")):
+    for unwanted, reason in ((is_suppressed, "the address is suppressed"), (has_left, "the reader has left or paused")):
         for which in chosen:
             change = sa.update(DELIVERY).where(which & open_to_it & unwanted).values(**gone, reason=reason)
             count += int((await tx.execute(change)).rowcount)
@@ -346,7 +143,7 @@ async def told(tx: Transaction) -> dict[str, dict[str, int]]:
     """How many events stand in each status, by the names of the webhooks that are told of them."""
     columns = (DELIVERY.c.recipient, DELIVERY.c.status)
     found: dict[str, dict[str, int]] = {}
-    for row in await tx.execute(sa.select(*columns, sa.func.count()).where(_webhook).group_by(*columns)):
+    for row in await tx.execute(sa.select(*columns, sa.func.count()).where(is_webhook).group_by(*columns)):
         found.setdefault(row[0], {})[str(row[1])] = row[2]
     return found
 
@@ -389,7 +186,7 @@ async def forget_recipient(tx: Transaction, subscriber_id: int) -> None:
     said = ATTEMPT.c.delivery_id.in_(sa.select(DELIVERY.c.id).where(mine))
     await tx.execute(sa.update(ATTEMPT).where(said).values(text=""))  # servers like to name the address
     await tx.execute(sa.update(DELIVERY).where(mine).values(recipient="", address_hash="", personal={}, reason=""))
-    told = _webhook & (DELIVERY.c.personal[("data", "subscriber", "id")].as_integer() == subscriber_id)
+    told = is_webhook & (DELIVERY.c.personal[("data", "subscriber", "id")].as_integer() == subscriber_id)
     await tx.execute(sa.update(DELIVERY).where(told).values(personal={}))
 
 

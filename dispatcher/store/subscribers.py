@@ -151,15 +151,6 @@ async def strike(tx: Transaction, subscriber_id: int) -> int:
     return int(result.scalar_one_or_none() or 0)
 
 
-async def forgive(tx: Transaction, delivery_ids: Sequence[int]) -> None:
-    """These messages arrived: the soft bounces before them no longer count."""
-    delivery = table(Delivery)
-    for part in chunks(list(delivery_ids)):
-        reached = sa.select(delivery.c.subscriber_id).where(delivery.c.id.in_(part))
-        struck = (SUBSCRIBER.c.soft_bounces > 0) & SUBSCRIBER.c.id.in_(reached)
-        await tx.execute(sa.update(SUBSCRIBER).where(struck).values(soft_bounces=0))
-
-
 async def endpoints(tx: Transaction, subscriber_ids: Sequence[int]) -> dict[int, list[Endpoint]]:
     """Active endpoints by subscriber."""
     found: dict[int, list[Endpoint]] = {}

@@ -9,6 +9,7 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -24,7 +25,7 @@ from dispatcher.pipeline import enrolment
 from dispatcher.pipeline.context import Context, load_settings, open_context
 from dispatcher.pipeline.plan import plan
 from dispatcher.pipeline.send import recover, send
-from dispatcher.store import instances, outbox, subscribers
+from dispatcher.store import claims, instances, outbox, subscribers
 from dispatcher.store.engine import many, table
 
 DELIVERY = table(Delivery)
@@ -107,12 +108,12 @@ import asyncio, sys
 from pathlib import Path
 from dispatcher import clock
 from dispatcher.pipeline.context import load_settings, open_context
-from dispatcher.store import outbox
+from dispatcher.store import claims
 
 async def main():
     async with open_context(load_settings(Path(sys.argv[1]), {})) as ctx:
         async with ctx.store.write() as tx:
-            await outbox.claim(tx, ctx.instance.instance_id, clock.now(), limit=50)
+            await claims.claim(tx, ctx.instance.instance_id, clock.now(), limit=50)
         print("claimed", flush=True)
         await asyncio.sleep(600)
 
@@ -151,7 +152,7 @@ async def test_a_lapsed_lease_is_taken_back_even_from_the_living(mailing: Site) 
     async with AsyncExitStack() as stack:
         (one, _), (other, sent) = await contexts(stack, mailing, 2)
         async with one.store.write() as tx:
-            assert len((await outbox.claim(tx, one.instance.instance_id, now(), limit=50)).deliveries) == 50
+            assert len((await claims.claim(tx, one.instance.instance_id, now(), limit=50)).deliveries) == 50
         assert (await send(other, now())).sent == 10
         await lapse(one)
         assert (await send(other, now())).sent == 50
@@ -165,11 +166,11 @@ class Pausing(MemoryTransport):
         super().__init__(max_connections=1)
         self.stands, self.go = asyncio.Event(), asyncio.Event()
 
-    async def send(self, envelope_from: str, recipient: str, message: bytes) -> Outcome:
+    async def send(self, envelope_from: str, recipient: str, message: bytes, **how: Any) -> Outcome | None:
         if len(self.messages) == 2:
             self.stands.set()
             await self.go.wait()
-        return await super().send(envelope_from, recipient, message)
+        return await super().send(envelope_from, recipient, message, **how)
 
 
 async def test_claims_lost_during_a_pause_are_not_sent_by_the_one_who_paused(mailing: Site) -> None:
@@ -193,13 +194,13 @@ async def test_claims_lost_during_a_pause_are_not_sent_by_the_one_who_paused(mai
 async def test_what_the_clock_says_has_lapsed_is_given_back_without_asking(
     mailing: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dispatcher.pipeline import send as module
+    from dispatcher.pipeline import lease as module
 
     class Laggard(MemoryTransport):
-        async def send(self, envelope_from: str, recipient: str, message: bytes) -> Outcome:
+        async def send(self, envelope_from: str, recipient: str, message: bytes, **how: Any) -> Outcome | None:
             if len(self.messages) == 4:
                 monkeypatch.setattr(module.Lease, "holds", property(lambda lease: False))
-            return await super().send(envelope_from, recipient, message)
+            return await super().send(envelope_from, recipient, message, **how)
 
     transport = Laggard(max_connections=1)
     async with open_context(load_settings(mailing.config, {}), transport=transport) as ctx:

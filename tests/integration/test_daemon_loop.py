@@ -20,7 +20,7 @@ from dispatcher import clock, daemon
 from dispatcher.delivery.memory import MemoryTransport
 from dispatcher.model.audience import Subscription
 from dispatcher.pipeline.context import Context
-from dispatcher.store import engine, subscribers
+from dispatcher.store import connections, subscribers
 from dispatcher.store.engine import table
 from dispatcher.store.instances import DAEMON, living_daemon
 
@@ -99,7 +99,7 @@ async def test_a_step_that_crashes_is_logged_and_tried_again(
 async def test_a_daemon_outlives_a_database_that_refuses_and_still_watches_its_folders(
     tmp_path: Path, furnished: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.1)
     monkeypatch.setattr(daemon, "RELOOK", 0.3)
     transport = MemoryTransport()
     with capture_logs() as logs:

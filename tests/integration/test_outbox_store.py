@@ -26,9 +26,9 @@ from dispatcher.model.values import (
     SuppressionReason,
 )
 from dispatcher.outbox import transitions
-from dispatcher.store import Store, Transaction, events, outbox, suppressions
+from dispatcher.store import Store, Transaction, claims, events, lanes, outbox, suppressions
+from dispatcher.store.claims import Verdict
 from dispatcher.store.engine import add, many, one, table
-from dispatcher.store.outbox import Verdict
 
 ME, OTHER = 7, 8
 LATER = timedelta(hours=1)
@@ -78,8 +78,18 @@ class Shelf:
         async with self.store.write() as tx:
             return await function(tx, *arguments, **named)
 
-    async def claim(self, limit: int = 10, by: int = ME, now: datetime | None = None) -> outbox.Claim:
-        found: outbox.Claim = await self.do(outbox.claim, by, now or self.now, limit=limit)
+    async def sync(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """The same for those that are given a connection."""
+        async with self.store.write() as tx:
+            return await tx.run_sync(function, *arguments)
+
+    async def is_wanted(self, delivery_id: int) -> bool:
+        """The last look at one of ours."""
+        wanted, _ = await self.sync(claims.look, ME, [delivery_id], self.now)
+        return bool(wanted)
+
+    async def claim(self, limit: int = 10, by: int = ME, now: datetime | None = None) -> claims.Claim:
+        found: claims.Claim = await self.do(claims.claim, by, now or self.now, limit=limit)
         return found
 
     async def readdress(self) -> int:
@@ -109,8 +119,8 @@ def verdict(delivery_id: int, status: DeliveryStatus = DeliveryStatus.SENT, **ch
 
 
 def test_the_statuses_that_wait_are_the_same_for_the_rules_and_for_the_store() -> None:
-    assert set(outbox.WAITING) == transitions.WAITING
-    assert set(outbox.OPEN) == set(DeliveryStatus) - transitions.TERMINAL
+    assert set(lanes.WAITING) == transitions.WAITING
+    assert set(lanes.OPEN) == set(DeliveryStatus) - transitions.TERMINAL
 
 
 async def test_the_most_urgent_is_claimed_first_and_among_equals_the_longest_due(shelf: Shelf, now: datetime) -> None:
@@ -129,11 +139,12 @@ async def test_the_most_urgent_is_claimed_first_and_among_equals_the_longest_due
 async def test_a_claim_fixes_the_date_once_and_takes_a_lease(shelf: Shelf, now: datetime) -> None:
     delivery_id = await shelf.put()
     (claimed,) = (await shelf.claim()).deliveries
-    assert (claimed.status, claimed.claimed_by, claimed.dated_at) == (DeliveryStatus.SENDING, ME, now)
-    assert claimed.lease_until is not None
-    await shelf.do(outbox.release, ME, [delivery_id])
+    row = await shelf.get(delivery_id)
+    assert (row.status, row.claimed_by, row.dated_at, claimed.dated_at) == (DeliveryStatus.SENDING, ME, now, now)
+    assert row.lease_until is not None
+    await shelf.do(claims.release, ME, [delivery_id])
     (again,) = (await shelf.claim(by=OTHER, now=now + LATER / 2)).deliveries
-    assert (again.claimed_by, again.dated_at) == (OTHER, now)
+    assert ((await shelf.get(again.id)).claimed_by, again.dated_at) == (OTHER, now)
 
 
 async def test_a_claim_ends_what_is_too_late_and_what_is_not_wanted(shelf: Shelf, now: datetime) -> None:
@@ -152,14 +163,14 @@ async def test_a_claim_ends_what_is_too_late_and_what_is_not_wanted(shelf: Shelf
 )
 async def test_who_left_or_paused_is_not_claimed_and_no_longer_wanted(shelf: Shelf, now: datetime, status: Any) -> None:
     sending, waiting = await shelf.put(DeliveryStatus.SENDING), await shelf.put()
-    assert await shelf.do(outbox.is_wanted, sending, ME)
+    assert await shelf.is_wanted(sending)
     await shelf.do(_set_reader, shelf.reader_id, status)
-    assert not await shelf.do(outbox.is_wanted, sending, ME)
     assert (await shelf.claim()).suppressed == 1
     assert (await shelf.get(waiting)).status == DeliveryStatus.SUPPRESSED
     assert await shelf.do(outbox.suppress, now, among=[sending]) == 0  # it may be on the wire
-    assert await shelf.do(outbox.suppress, now, among=[sending], claimed_by=OTHER) == 0
-    assert await shelf.do(outbox.suppress, now, among=[sending], claimed_by=ME) == 1
+    assert await shelf.sync(claims.look, OTHER, [sending], now) == (set(), 0)
+    assert await shelf.sync(claims.look, ME, [sending], now) == (set(), 1)
+    assert (await shelf.get(sending)).status == DeliveryStatus.SUPPRESSED
 
 
 async def _set_reader(tx: Transaction, reader_id: int, status: SubscriberStatus) -> None:
@@ -185,8 +196,8 @@ async def test_an_outcome_is_written_by_the_claimer_only_and_once(shelf: Shelf, 
     mine, theirs = await shelf.put(DeliveryStatus.SENDING), await shelf.put(DeliveryStatus.SENDING, claimed_by=OTHER)
     queued = await shelf.put()
     verdicts = [verdict(mine), verdict(theirs), verdict(queued)]
-    assert await shelf.do(outbox.settle_outcomes, ME, verdicts, now) == [mine]
-    assert await shelf.do(outbox.settle_outcomes, ME, [verdict(mine)], now + LATER) == []
+    assert await shelf.sync(claims.settle, ME, verdicts, now) == {mine}
+    assert await shelf.sync(claims.settle, ME, [verdict(mine)], now + LATER) == set()
     done = await shelf.get(mine)
     assert (done.status, done.claimed_by, done.lease_until, done.code) == (DeliveryStatus.SENT, None, None, 250)
     assert (done.attempts, done.finished_at) == (1, now)
@@ -199,7 +210,7 @@ async def test_a_deferral_keeps_its_time_and_counts_unless_the_relay_was_at_faul
     again = verdict(
         first, DeliveryStatus.DEFERRED, due_at=now + LATER, outcome=OutcomeKind.DEFERRED, reason="451 later"
     )
-    await shelf.do(outbox.settle_outcomes, ME, [again, replace(again, delivery_id=second, counts=False)], now)
+    await shelf.sync(claims.settle, ME, [again, replace(again, delivery_id=second, counts=False)], now)
     counted, excused = await shelf.get(first), await shelf.get(second)
     assert (counted.status, counted.due_at, counted.attempts) == (DeliveryStatus.DEFERRED, now + LATER, 1)
     assert (excused.due_at, excused.attempts, excused.finished_at) == (now + LATER, 0, None)
@@ -211,7 +222,7 @@ async def test_a_deferral_keeps_its_time_and_counts_unless_the_relay_was_at_faul
 async def test_release_gives_back_ones_own_claims_only(shelf: Shelf) -> None:
     ids = await shelf.of_each()
     theirs = await shelf.put(DeliveryStatus.SENDING, claimed_by=OTHER)
-    await shelf.do(outbox.release, ME, [*ids.values(), theirs])
+    await shelf.do(claims.release, ME, [*ids.values(), theirs])
     assert await shelf.moves(ids) == {(DeliveryStatus.SENDING, DeliveryStatus.QUEUED)}
     assert (await shelf.get(ids[DeliveryStatus.SENDING])).claimed_by is None
     assert (await shelf.get(theirs)).status == DeliveryStatus.SENDING
@@ -220,7 +231,7 @@ async def test_release_gives_back_ones_own_claims_only(shelf: Shelf) -> None:
 async def test_renew_lengthens_ones_own_leases_only(shelf: Shelf, now: datetime) -> None:
     mine = await shelf.put(DeliveryStatus.SENDING, lease_until=now)
     theirs = await shelf.put(DeliveryStatus.SENDING, lease_until=now, claimed_by=OTHER)
-    await shelf.do(outbox.renew, ME)
+    await shelf.do(claims.renew, ME)
     renewed = await shelf.get(mine)
     assert renewed.lease_until is not None
     assert renewed.lease_until > now
@@ -231,7 +242,7 @@ async def test_recover_takes_back_the_claims_of_the_dead_and_those_that_lapsed(s
     living = await shelf.put(DeliveryStatus.SENDING)
     lapsed = await shelf.put(DeliveryStatus.SENDING, lease_until=now)
     dead = await shelf.put(DeliveryStatus.SENDING, claimed_by=OTHER)
-    assert await shelf.do(outbox.recover, now + LATER, dead=[OTHER]) == 2
+    assert await shelf.do(claims.recover, now + LATER, dead=[OTHER]) == 2
     assert (await shelf.get(living)).status == DeliveryStatus.SENDING
     for delivery_id in (lapsed, dead):
         back = await shelf.get(delivery_id)
@@ -240,39 +251,41 @@ async def test_recover_takes_back_the_claims_of_the_dead_and_those_that_lapsed(s
 
 async def test_what_was_handed_over_is_held_only_if_asked(shelf: Shelf, now: datetime) -> None:
     handed, untouched = await shelf.put(DeliveryStatus.SENDING), await shelf.put(DeliveryStatus.SENDING)
-    assert await shelf.do(outbox.mark_handed_over, handed, ME, now)
-    assert not await shelf.do(outbox.mark_handed_over, handed, OTHER, now)
-    assert await shelf.do(outbox.recover, now, dead=[ME], hold_uncertain=True) == 2
+    await shelf.sync(claims.hand_over, ME, [handed], now)
+    await shelf.sync(claims.hand_over, OTHER, [untouched], now)
+    assert await shelf.do(claims.recover, now, dead=[ME], hold_uncertain=True) == 2
     held = await shelf.get(handed)
     assert (held.status, held.handed_over_at, held.reason) == (DeliveryStatus.HELD, now, "handed over, answer unknown")
     assert (await shelf.get(untouched)).status == DeliveryStatus.QUEUED
     assert await shelf.do(outbox.requeue, [handed], now, now + LATER) == 1
     (first, _) = (await shelf.claim()).deliveries
-    assert first.handed_over_at is None
+    assert (await shelf.get(first.id)).handed_over_at is None
 
 
 MOVERS: dict[str, Callable[[Shelf, Sequence[int]], Any]] = {
     "claim": lambda shelf, ids: shelf.claim(limit=100),
     "expire": lambda shelf, ids: shelf.do(outbox.expire, shelf.now + 2 * LATER),
     "expire some": lambda shelf, ids: shelf.do(outbox.expire, shelf.now + 2 * LATER, among=ids),
-    "suppress": lambda shelf, ids: shelf.do(outbox.suppress, shelf.now, among=ids, claimed_by=ME),
+    "look": lambda shelf, ids: shelf.sync(claims.look, ME, ids, shelf.now),
+    "suppress": lambda shelf, ids: shelf.do(outbox.suppress, shelf.now, among=ids),
     "suppress a reader": lambda shelf, ids: shelf.do(outbox.suppress, shelf.now, subscriber_id=shelf.reader_id),
     "requeue": lambda shelf, ids: shelf.do(outbox.requeue, ids, shelf.now, shelf.now + LATER),
     "cancel": lambda shelf, ids: shelf.do(outbox.cancel, ids, shelf.now),
-    "release": lambda shelf, ids: shelf.do(outbox.release, ME, ids),
+    "release": lambda shelf, ids: shelf.do(claims.release, ME, ids),
+    "put back": lambda shelf, ids: shelf.do(claims.put_back, ME, [(i, shelf.now + LATER) for i in ids]),
     "readdress": lambda shelf, ids: shelf.readdress(),
     "forget_address": lambda shelf, ids: shelf.do(outbox.forget_address, "ann", shelf.now),
-    "recover": lambda shelf, ids: shelf.do(outbox.recover, shelf.now, dead=[ME]),
-    "recover and hold": lambda shelf, ids: shelf.do(outbox.recover, shelf.now, dead=[ME], hold_uncertain=True),
+    "recover": lambda shelf, ids: shelf.do(claims.recover, shelf.now, dead=[ME]),
+    "recover and hold": lambda shelf, ids: shelf.do(claims.recover, shelf.now, dead=[ME], hold_uncertain=True),
     **{
-        f"settle as {status}": lambda shelf, ids, status=status: shelf.do(  # type: ignore[misc]
-            outbox.settle_outcomes, ME, [verdict(i, status, due_at=shelf.now + LATER) for i in ids], shelf.now
+        f"settle as {status}": lambda shelf, ids, status=status: shelf.sync(  # type: ignore[misc]
+            claims.settle, ME, [verdict(i, status, due_at=shelf.now + LATER) for i in ids], shelf.now
         )
         for status in (DeliveryStatus.SENT, DeliveryStatus.DEFERRED, DeliveryStatus.FAILED, DeliveryStatus.HELD,
                        DeliveryStatus.EXPIRED)
     },
 }  # fmt: skip
-NEED_A_SUPPRESSION = ("suppress", "suppress a reader")
+NEED_A_SUPPRESSION = ("look", "suppress", "suppress a reader")
 
 
 async def test_every_move_of_the_store_is_one_the_rules_allow(shelf: Shelf, now: datetime) -> None:
@@ -291,19 +304,25 @@ async def test_every_move_of_the_store_is_one_the_rules_allow(shelf: Shelf, now:
 
 
 def test_every_statement_that_writes_a_status_is_in_the_outbox_and_was_moved_above() -> None:
-    functions = ast.parse(inspect.getsource(outbox)).body
     writers = {
         node.name
-        for node in functions
-        if isinstance(node, ast.AsyncFunctionDef)
+        for module in (outbox, claims)
+        for node in ast.parse(inspect.getsource(module)).body
+        if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)
         and ("sa.update(" in ast.unparse(node) or "_move(" in ast.unparse(node))
         and any(isinstance(key, ast.Constant) and key.value == "status" for key in _written_keys(node))
     }
-    tried = {name.split()[0] for name in MOVERS} | {"settle_outcomes"}
+    tried = {name.split()[0] for name in MOVERS}
     assert writers <= tried, "a new writer of status: add it to MOVERS"
+    ready_made = {
+        ast.unparse(node.targets[0])
+        for node in ast.parse(inspect.getsource(claims)).body
+        if isinstance(node, ast.Assign) and all(part in ast.unparse(node) for part in ("sa.update(DELIVERY)", "status="))
+    }
+    assert ready_made == {"_take", "_ended", "_put_back", "_settle"}, "a new statement: who uses it belongs in MOVERS"
 
 
-def _written_keys(function: ast.AsyncFunctionDef) -> list[ast.expr | None]:
+def _written_keys(function: ast.AST) -> list[ast.expr | None]:
     """The keys of every dict literal, and the names of every keyword of a call to `values`."""
     keys: list[ast.expr | None] = [
         key for node in ast.walk(function) if isinstance(node, ast.Dict) for key in node.keys
@@ -355,7 +374,7 @@ async def test_wires_are_dropped_when_the_last_delivery_is_done(shelf: Shelf) ->
     assert await shelf.do(outbox.drop_wires) == len(transitions.TERMINAL)
     async with shelf.store.read() as tx:
         kept = {found.id for found in await many(tx, Digest) if found.wire is not None}
-    assert kept == {busy[status] for status in outbox.OPEN}
+    assert kept == {busy[status] for status in lanes.OPEN}
 
 
 async def test_prune_deletes_what_is_finished_and_old_and_whatever_hangs_on_it(shelf: Shelf, now: datetime) -> None:
@@ -375,7 +394,7 @@ async def test_prune_deletes_what_is_finished_and_old_and_whatever_hangs_on_it(s
     assert gone == len(transitions.TERMINAL)
     async with shelf.store.read() as tx:
         left = {found.status for found in await many(tx, Delivery)}
-        assert left == set(outbox.OPEN) | {DeliveryStatus.FAILED}
+        assert left == set(lanes.OPEN) | {DeliveryStatus.FAILED}
         assert len(await outbox.attempts(tx, young)) == 1
         event = await one(tx, Event)
         assert event is not None

@@ -22,9 +22,9 @@ from dispatcher.model.values import DeliveryStatus, Outcome, OutcomeKind
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.ledger import Ledger
 from dispatcher.pipeline.send import send
-from dispatcher.store import engine, outbox
+from dispatcher.store import claims, connections
+from dispatcher.store.claims import Verdict
 from dispatcher.store.engine import many, table
-from dispatcher.store.outbox import Verdict
 
 EVERYBODY = sorted(map(address, READERS))
 DIGEST = table(Digest)
@@ -45,7 +45,7 @@ def on_sqlite(tmp_path: Path, furnished: Any) -> Mailing:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let SQLite give up waiting for a lock soon, and the ledger try again soon."""
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.1)
     monkeypatch.setattr("dispatcher.pipeline.ledger.PAUSE", 0.1)
     return
 
@@ -100,11 +100,11 @@ async def test_a_broken_template_defers_its_mail_with_the_reason_and_once_mended
 
 async def test_a_bug_that_one_delivery_provokes_is_named_and_stops_no_other(mailing: Mailing) -> None:
     class Buggy(MemoryTransport):
-        async def send(self, envelope_from: str, recipient: str, message: bytes) -> Outcome:
+        async def send(self, envelope_from: str, recipient: str, message: bytes, **how: Any) -> Outcome | None:
             if recipient == address("ben") and recipient not in tried:
                 tried.append(recipient)
                 raise ZeroDivisionError("a bug \0 with words that no database keeps \ud800")
-            return await super().send(envelope_from, recipient, message)
+            return await super().send(envelope_from, recipient, message, **how)
 
     tried: list[str] = []
     transport = Buggy(max_connections=2)
@@ -130,7 +130,7 @@ def sent(delivery_id: int | None, **changes: Any) -> Verdict:
 async def claim_all(ctx: Context) -> list[int]:
     """Claim everything; returns the ids."""
     async with ctx.store.write() as tx:
-        claim = await outbox.claim(tx, ctx.instance.instance_id, SLOT, limit=100)
+        claim = await claims.claim(tx, ctx.instance.instance_id, SLOT, limit=100)
     return [found.id or 0 for found in claim.deliveries]
 
 
@@ -203,12 +203,12 @@ async def test_a_database_that_refuses_before_anything_is_sent_sets_nothing_asid
     class Locking(MemoryTransport):
         """While the second message is on the wire, the database gets locked for a second."""
 
-        async def send(self, envelope_from: str, recipient: str, message: bytes) -> Outcome:
+        async def send(self, envelope_from: str, recipient: str, message: bytes, **how: Any) -> Outcome | None:
             if len(self.messages) == 1:
                 lock = locked(on_sqlite.folder / "subscribers.db")
                 await lock.__aenter__()
                 unlocking.append(asyncio.create_task(self.unlock(lock)))
-            return await super().send(envelope_from, recipient, message)
+            return await super().send(envelope_from, recipient, message, **how)
 
         async def unlock(self, lock: AbstractAsyncContextManager[None]) -> None:
             await asyncio.sleep(1)
@@ -231,8 +231,8 @@ async def test_a_server_that_cuts_every_connection_to_the_database_costs_no_mail
     class Cutting(MemoryTransport):
         """During the third and the fifth message the database server is restarted."""
 
-        async def send(self, envelope_from: str, recipient: str, message: bytes) -> Outcome:
-            outcome = await super().send(envelope_from, recipient, message)
+        async def send(self, envelope_from: str, recipient: str, message: bytes, **how: Any) -> Outcome | None:
+            outcome = await super().send(envelope_from, recipient, message, **how)
             if len(self.messages) in (3, 5):
                 await cut(ctx)
             return outcome
@@ -263,9 +263,9 @@ async def test_a_full_disk_pauses_sending_until_there_is_room_again(on_sqlite: M
     class Filling(MemoryTransport):
         """With the twentieth message the disk is full."""
 
-        async def send(self, envelope_from: str, recipient: str, message: bytes) -> Outcome:
+        async def send(self, envelope_from: str, recipient: str, message: bytes, **how: Any) -> Outcome | None:
             pages[0] = 1 if len(self.messages) == 20 else pages[0]
-            return await super().send(envelope_from, recipient, message)
+            return await super().send(envelope_from, recipient, message, **how)
 
     on_sqlite.readers = tuple(f"reader{n}" for n in range(90))
     pages, transport = [10**6], Filling(max_connections=4)

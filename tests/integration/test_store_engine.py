@@ -14,7 +14,7 @@ from builders import settings, source
 
 from dispatcher.errors import StoreError
 from dispatcher.model.content import Query, Source
-from dispatcher.store import Store, engine, schema, sources
+from dispatcher.store import Store, connections, schema, sources
 from dispatcher.store.engine import (
     CHUNK,
     add,
@@ -233,7 +233,7 @@ async def test_a_database_that_another_process_keeps_locked_is_told_in_words(
     other = sqlite3.connect(tmp_path / "subscribers.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
-        monkeypatch.setattr(engine, "BUSY_TIMEOUT", 0.1)
+        monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.1)
         impatient = Store(settings(tmp_path).database_url)
         with pytest.raises(StoreError, match="locked"):
             async with impatient.write() as tx:

@@ -31,9 +31,9 @@ from dispatcher.pipeline.hooks import announce
 from dispatcher.pipeline.send import send
 from dispatcher.pipeline.settle import settle
 from dispatcher.pipeline.tell import ping, tell, webhook_of
-from dispatcher.store import events, outbox
+from dispatcher.store import claims, events, outbox
 from dispatcher.store.engine import many, table
-from dispatcher.store.outbox import Lane
+from dispatcher.store.lanes import MAIL, Lane
 
 NOW = SLOT
 SECRET = "whsec_c2l4dGVlbiBvY3RldHMgb3Igc28="
@@ -280,9 +280,9 @@ async def test_a_slow_relay_keeps_no_webhook_waiting(tmp_path: Path, furnished_u
     end = asyncio.Event()
 
     class Slow(MemoryTransport):
-        async def send(self, envelope_from: str, recipient: str, message: bytes) -> Outcome:
+        async def send(self, envelope_from: str, recipient: str, message: bytes, **how: Any) -> Outcome | None:
             await end.wait()
-            return await super().send(envelope_from, recipient, message)
+            return await super().send(envelope_from, recipient, message, **how)
 
     mailing = Mailing(tmp_path, furnished_url)
     mailing.sections = {"webhooks": [webhook(hooks, "shop")]}
@@ -304,14 +304,14 @@ async def test_each_lane_takes_back_what_was_left_behind_in_it_alone(
         me = ctx.instance.instance_id
         await say(ctx, "1", now=SLOT)
         async with ctx.store.write() as tx:
-            for lane in (outbox.MAIL, Lane("mill")):
-                assert (await outbox.claim(tx, me, SLOT, limit=100, lane=lane)).deliveries
+            for lane in (MAIL, Lane("mill")):
+                assert (await claims.claim(tx, me, SLOT, limit=100, lane=lane)).deliveries
         assert (await tell(ctx, SLOT)).recovered == 1
         async with ctx.store.read() as tx:
             assert (await outbox.counts(tx))["sending"] == 6
         async with ctx.store.write() as tx:
-            await outbox.renew(tx, me, Lane("mill"))
-            assert (await outbox.claim(tx, me, SLOT, limit=100, lane=Lane("shop"))).deliveries == []
+            await claims.renew(tx, me, Lane("mill"))
+            assert (await claims.claim(tx, me, SLOT, limit=100, lane=Lane("shop"))).deliveries == []
         report = await send(ctx, SLOT)
         assert (report.recovered, report.sent) == (6, 6)
 
@@ -477,7 +477,7 @@ async def test_a_hundred_thousand_rows_of_one_lane_are_not_looked_at_by_another(
     ) as ctx, ctx.store.read() as tx:  # fmt: skip
         rows = table(Delivery)
         for lane, wanted in (
-            (outbox.MAIL, "COVERING INDEX ix_delivery_claim (status=? AND priority<?)"),
+            (MAIL, "COVERING INDEX ix_delivery_claim (status=? AND priority<?)"),
             (Lane("shop"), "INDEX ix_delivery_webhook (recipient=? AND status=? AND due_at<?)"),
         ):
             due = lane.where & (rows.c.status == DeliveryStatus.QUEUED) & (rows.c.due_at <= NOW)

@@ -49,10 +49,44 @@ def upgrade() -> None:
         sa.Column("since", UtcDateTime(), nullable=False),
         sa.Column("lifted_at", UtcDateTime(), nullable=True),
         sa.Column("lifted_by", sa.String(), nullable=False),
+        sa.Column("known", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("pause", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_pause_lifted_at"), ["lifted_at"], unique=False)
+
+    op.create_table(
+        "tally",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("hour_at", UtcDateTime(), nullable=False),
+        sa.Column("newsletter_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "breaking",
+                "alert",
+                "confirmation",
+                "digest",
+                "edition",
+                "owner",
+                "webhook",
+                name="deliverykind",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("bounced", sa.Integer(), nullable=False),
+        sa.Column("complained", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["newsletter_id"], ["newsletter.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("hour_at", "newsletter_id", "kind", "part"),
+    )
+    with op.batch_alter_table("digest", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("notice", sa.String(), server_default=sa.text("''"), nullable=False))
 
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.add_column(sa.Column("signature", sa.String(), server_default=sa.text("''"), nullable=False))

@@ -1,0 +1,273 @@
+"""A shift: claims of one lane, worked off by as many senders as the way out can use, until nothing is due.
+
+    claims, a few seconds' worth ahead ──▶ [ waiting ] ──▶ sender, sender, sender … ──▶ ledger
+    what is urgent, looked for every second ──▶ in front
+
+Before each attempt a sender asks the database whether the reader still wants it, and checks, by the monotonic clock,
+that the lease still holds. While the database refuses, sending pauses: what was not begun is given back, what was
+begun waits in the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from dispatcher.errors import StoreError
+from dispatcher.model.outbound import Claimed
+from dispatcher.model.values import DeliveryStatus, OutcomeKind, Priority
+from dispatcher.observability.logs import logger
+from dispatcher.pipeline.carrier import Carrier, Tried, words_for
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.lease import Lease
+from dispatcher.pipeline.ledger import Ledger
+from dispatcher.pipeline.tidings import tell_expired
+from dispatcher.store import claims
+from dispatcher.store.claims import Claim, Verdict
+
+log = logger("send")
+
+POISON = timedelta(hours=1)
+GLANCE = 1.0  # seconds between looks for what is urgent, while there is enough to do
+
+
+@dataclass(slots=True)
+class SendReport:
+    """What a send did, by outcome."""
+
+    sent: int = 0
+    deferred: int = 0
+    failed: int = 0
+    held: int = 0
+    expired: int = 0
+    suppressed: int = 0
+    recovered: int = 0
+
+    def count(self, status: DeliveryStatus) -> None:
+        """Count one delivery."""
+        setattr(self, status.value, getattr(self, status.value) + 1)
+
+    def __add__(self, other: SendReport) -> SendReport:
+        return SendReport(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+
+class Shift:
+    """Everything that one send works with. `limit`: claim at most so many."""
+
+    def __init__(
+        self, ctx: Context, carrier: Carrier, now: datetime, ledger: Ledger, lease: Lease, report: SendReport,
+        limit: int | None = None,
+    ) -> None:  # fmt: skip
+        self._ctx, self._carrier, self._ledger, self._lease, self._report = ctx, carrier, ledger, lease, report
+        self._me = ctx.instance.instance_id
+        self._left = limit
+        self._began_at, self._began = now, time.monotonic()
+        self._waiting: deque[Claimed] = deque()
+        self._hired = self._idle = self._discouraged = 0
+        self._news = asyncio.Event()  # for idle senders: there is something to send, or never will be
+        self._wants_more = asyncio.Event()
+        self._is_over = False  # nothing more will be claimed
+        self._is_blocked = False  # the way out, or the database: whatever waits is given back
+
+    async def work(self) -> None:
+        """Until nothing is due, the limit is reached, or something says that the rest had better wait."""
+        try:
+            async with asyncio.TaskGroup() as senders:
+                while await self._claim():
+                    self._hire(senders)
+                    await self._until_more_is_wanted()
+                    self._hire(senders)
+                self._is_over = True
+                self._news.set()
+        finally:
+            await self._give_back()
+
+    @property
+    def _now(self) -> datetime:
+        """A shift may be long: what is due by now must be found, and a retry counts from now. In whole seconds."""
+        return self._began_at + timedelta(seconds=int(time.monotonic() - self._began))
+
+    # Claiming
+
+    async def _claim(self) -> bool:
+        """Claim the next ones. False when there is no more work for anybody; StoreError if that cannot be told."""
+        if self._must_end or self._left == 0:
+            return False
+        has_enough = len(self._waiting) >= self._low_water
+        try:
+            claim = await self._take(below=int(Priority.DIGEST) if has_enough else None)
+        except StoreError as error:
+            if not self._is_busy:
+                raise
+            log.error("the database refuses; nothing more is claimed for the moment", reason=str(error))
+            return True
+        return not claim.is_empty or self._is_busy
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether there is anything to be done with what was claimed."""
+        return bool(self._waiting) or self._idle < self._hired
+
+    async def _take(self, *, below: int | None) -> Claim:
+        """What is due now, lined up; those too late or not wanted ended."""
+        since, now = time.monotonic(), self._now
+        batch = self._ctx.settings.send.batch
+        limit = batch if self._left is None else min(self._left, batch)
+        async with self._ctx.store.write() as tx:
+            claim = await claims.claim(tx, self._me, now, limit=limit, lane=self._carrier.lane, below=below)
+            await tell_expired(self._ctx, tx, claim.expired, now)
+        self._lease.renew(since)
+        self._report.expired += len(claim.expired)
+        self._report.suppressed += claim.suppressed
+        self._left = None if self._left is None else self._left - len(claim.deliveries)
+        if claim.deliveries:
+            await self._line_up(claim.deliveries)
+        return claim
+
+    async def _line_up(self, claimed: Sequence[Claimed]) -> None:
+        """Behind those that wait, but what is urgent in front, when what they share is ready."""
+        try:
+            await self._carrier.load(claimed)
+        except BaseException:
+            self._is_blocked = True  # nobody may take what is not ready: it is given back
+            self._waiting.extend(claimed)
+            raise
+        urgent = [delivery for delivery in claimed if delivery.priority < Priority.DIGEST]
+        self._waiting.extendleft(reversed(urgent))
+        self._waiting.extend(delivery for delivery in claimed if delivery.priority >= Priority.DIGEST)
+        self._news.set()
+
+    async def _until_more_is_wanted(self) -> None:
+        self._wants_more.clear()
+        if not self._is_busy:
+            return  # all that was found had to be ended
+        try:
+            async with asyncio.timeout(GLANCE):
+                await self._wants_more.wait()
+        except TimeoutError:
+            pass
+
+    @property
+    def _low_water(self) -> int:
+        """How few may wait before more are claimed."""
+        return max(self._carrier.at_once, self._ctx.settings.send.batch // 2)
+
+    @property
+    def _must_end(self) -> bool:
+        return self._is_blocked or self._ctx.stopping.is_set()
+
+    async def _give_back(self) -> None:
+        """What was not begun."""
+        if self._waiting:
+            async with self._ctx.store.write() as tx:
+                await claims.release(tx, self._me, [delivery.id for delivery in self._waiting])
+
+    # Senders
+
+    @property
+    def _room(self) -> int:
+        """For how many senders the way out has use by now."""
+        return self._carrier.at_once - self._discouraged
+
+    def _hire(self, senders: asyncio.TaskGroup) -> None:
+        """As many as there is room and work for."""
+        while self._hired < min(self._room, self._hired - self._idle + len(self._waiting)):
+            self._hired += 1
+            senders.create_task(self._send_all())
+
+    async def _send_all(self) -> None:
+        """Take one after the other until none is left, or something says that the rest had better wait."""
+        try:
+            while (delivery := await self._next()) is not None:
+                await self._send(delivery)
+        finally:
+            self._hired -= 1
+            self._wants_more.set()
+
+    async def _next(self) -> Claimed | None:
+        """The next one to be sent; None when there will be none."""
+        while not self._must_end and self._hired <= self._room:
+            if self._waiting:
+                if len(self._waiting) <= self._low_water:
+                    self._wants_more.set()
+                return self._waiting.popleft()
+            if self._is_over:
+                break
+            await self._rest()
+        self._news.set()  # whatever ended this one ends the others
+        return None
+
+    async def _rest(self) -> None:
+        self._news.clear()
+        self._wants_more.set()
+        self._idle += 1
+        try:
+            await self._news.wait()
+        finally:
+            self._idle -= 1
+
+    async def _send(self, delivery: Claimed) -> None:
+        try:
+            goes_on = await self._attempt(delivery)
+        except StoreError as error:  # before anything went out: afterwards the ledger waits for the database
+            log.error("the database refuses; sending pauses", reason=str(error), delivery_id=delivery.id)
+            self._waiting.append(delivery)
+            self._is_blocked = True
+        except Exception as error:
+            await self._set_aside(delivery, error)
+        else:
+            if not goes_on:  # one knock each is enough; those who were let in do the others' work
+                self._discouraged += 1
+                self._is_blocked |= self._room <= 0
+
+    async def _attempt(self, delivery: Claimed) -> bool:
+        """From the last look to the ledger. False when the way out is blocked."""
+        tried = await self._carrier.attempt(delivery, self._now, partial(self._is_wanted, delivery))
+        if tried is None:
+            return True
+        await self._ledger.commit(_verdict(delivery, tried), self._now, tried.strike, delivery)
+        decision = tried.decision
+        self._report.count(decision.status)
+        if decision.status in (DeliveryStatus.FAILED, DeliveryStatus.HELD):
+            log.warning("not delivered", delivery_id=delivery.id, status=decision.status, reason=decision.reason)
+        return tried.goes_on
+
+    async def _is_wanted(self, delivery: Claimed) -> bool:
+        """The last look: ours, not suppressed, its reader still there; and our lease holds."""
+        wanted = await self._ledger.is_wanted(delivery.id, self._now)
+        if wanted and not self._lease.holds:
+            raise StoreError("our lease could not be renewed in time")
+        return wanted
+
+    async def _set_aside(self, delivery: Claimed, error: Exception) -> None:
+        """A poisoned row is pushed ahead, told about, and the others go on."""
+        log.error("a delivery failed on our side and was set aside", delivery_id=delivery.id, exc_info=error)
+        status, text = DeliveryStatus.DEFERRED, words_for(error)
+        verdict = Verdict(delivery.id, status, self._now + POISON, OutcomeKind.DEFERRED, 0, "", text, "", text)
+        try:
+            await self._ledger.commit(verdict, self._now)
+        except Exception:
+            log.exception("nor could it be set aside: it waits for its lease to lapse", delivery_id=delivery.id)
+            return
+        self._report.count(status)
+
+
+def _verdict(delivery: Claimed, tried: Tried) -> Verdict:
+    outcome, decision = tried.outcome, tried.decision
+    return Verdict(
+        delivery_id=delivery.id,
+        status=decision.status,
+        due_at=decision.retry_at,
+        outcome=outcome.kind,
+        code=outcome.code,
+        enhanced=outcome.enhanced,
+        text=outcome.text[:1000],
+        relay=outcome.relay,
+        reason="" if decision.status == DeliveryStatus.SENT else decision.reason[:1000],
+        counts=decision.counts,
+    )

@@ -182,7 +182,8 @@ class Ledger:
 
     async def _write_with_all_that_follows(self, entries: list[Entry]) -> None:
         async with self._store.write() as tx:
-            ours = await tx.run_sync(_write, self._me, entries)
+            ours = await tx.run_sync(claims.ours, self._me, [entry.verdict.delivery_id for entry in entries])
+            await tx.run_sync(_write, self._me, entries)
             for entry in entries:
                 if entry.strike is not None:
                     await _strike(tx, entry, entry.strike)
@@ -190,14 +191,12 @@ class Ledger:
                 await self._tidings(tx, [entry for entry in entries if entry.verdict.delivery_id in ours])
 
 
-def _write(connection: sa.Connection, instance_id: int, entries: Sequence[Entry]) -> set[int]:
-    """The outcomes themselves. Returns the ids of those deliveries that were ours still."""
-    if not entries:
-        return set()
-    ours = claims.settle(connection, instance_id, [entry.verdict for entry in entries], entries[-1].at)
-    arrived = [e.verdict.delivery_id for e in entries if e.verdict.status == DeliveryStatus.SENT]
-    claims.forgive(connection, arrived)
-    return ours
+def _write(connection: sa.Connection, instance_id: int, entries: Sequence[Entry]) -> None:
+    """The outcomes themselves."""
+    if entries:
+        claims.settle(connection, instance_id, [entry.verdict for entry in entries], entries[-1].at)
+        arrived = [e.verdict.delivery_id for e in entries if e.verdict.status == DeliveryStatus.SENT]
+        claims.forgive(connection, arrived)
 
 
 def _tell(done: asyncio.Future[None], error: Exception | None = None) -> None:

@@ -8,9 +8,10 @@ A message that cannot be made fails by itself and takes no other with it.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
+from dispatcher.delivery.envelope import Vetted
 from dispatcher.delivery.transport import Ready
 from dispatcher.digest import compose
 from dispatcher.digest.addresses import AddressError
@@ -26,10 +27,14 @@ from dispatcher.pipeline.carrier import Tried, words_for
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.ledger import Strike
 from dispatcher.pipeline.links import links_of, list_headers
+from dispatcher.pipeline.signing import signed
 from dispatcher.store import articles, lanes, outbox
 from dispatcher.tokens import Keyring
 
 log = logger("send")
+
+WINDOW = 2_000
+"""Digests that are kept ready beside those of the last claim: of what waits, and of what is on its way."""
 
 
 class Mail:
@@ -39,12 +44,13 @@ class Mail:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._wires: Mapping[int, Wire | Exception] = {}
+        self._sender = ctx.settings.mail.sender_address
+        self._wires: dict[int, Wire | Exception] = {}  # the newest last
 
     @property
     def at_once(self) -> int:
-        """As many as the relay allows."""
-        return self._ctx.transport.max_connections
+        """As many as keep every connection full."""
+        return self._ctx.transport.max_sends
 
     @property
     def holds_uncertain(self) -> bool:
@@ -53,11 +59,20 @@ class Mail:
 
     async def load(self, claimed: Sequence[Claimed]) -> None:
         """Have the fragments of these deliveries' digests ready."""
-        self._wires = await wires_of(self._ctx, [d.digest_id for d in claimed if d.digest_id is not None])
+        wanted = {d.digest_id for d in claimed if d.digest_id is not None}
+        fresh = await wires_of(self._ctx, list(wanted - self._wires.keys()))
+        for digest_id in wanted:  # those it already had are moved behind the others
+            self._wires[digest_id] = fresh[digest_id] if digest_id in fresh else self._wires.pop(digest_id)
+        for digest_id in list(self._wires)[: -WINDOW - len(wanted)]:
+            del self._wires[digest_id]
 
     async def attempt(self, delivery: Claimed, now: datetime, ready: Ready) -> Tried | None:
         """One try over the relay. It does not go on when the relay cannot be reached: one knock each is enough."""
-        outcome = await _attempt(self._ctx, delivery, self._wires.get(delivery.digest_id or 0), ready)
+        message = self._message(delivery)
+        if isinstance(message, Outcome):
+            outcome: Outcome | None = message
+        else:
+            outcome = await self._ctx.transport.send(self._sender, delivery.recipient, message, ready=ready)
         if outcome is None:
             return None
         failing_since = self._ctx.transport.failing_since
@@ -73,6 +88,30 @@ class Mail:
         goes_on = decision.counts or failing_since is None
         return Tried(outcome, decision, _strike(delivery, decision), goes_on)
 
+    def _message(self, delivery: Claimed) -> Vetted | Outcome:
+        """The message as it goes to the wire, or why there is none."""
+        wire = self._wires.get(delivery.digest_id or 0)
+        if wire is None:
+            return Outcome(OutcomeKind.REJECTED, text="its digest is gone", blame=Blame.MESSAGE)
+        if isinstance(wire, Exception):
+            return _unmade(wire)
+        try:
+            message = assemble(wire, envelope_of(delivery, wire, self._ctx.keyring))
+            return Vetted(signed(self._ctx.signer, delivery, message, self._ctx.mail_domain, by=wire.door.signed_by))
+        except AddressError as error:
+            blame = Blame.ADDRESS if error.enhanced.startswith("5.1.") else Blame.MESSAGE
+            return Outcome(OutcomeKind.REJECTED, enhanced=error.enhanced, text=str(error), blame=blame)
+        except DispatcherError as error:
+            return Outcome(OutcomeKind.REJECTED, text=str(error), blame=Blame.MESSAGE)
+
+
+def _unmade(error: Exception) -> Outcome:
+    """What is wrong with a digest: a template, or a bug of ours, can be mended before the mail is too late."""
+    if isinstance(error, DispatcherError) and not isinstance(error, TemplateError):
+        return Outcome(OutcomeKind.REJECTED, text=str(error), blame=Blame.MESSAGE)
+    text = str(error) if isinstance(error, TemplateError) else words_for(error)
+    return Outcome(OutcomeKind.DEFERRED, text=text, blame=Blame.MESSAGE)
+
 
 def _strike(delivery: Claimed, decision: Decision) -> Strike | None:
     if not (decision.suppress or decision.soft_bounce):
@@ -83,29 +122,6 @@ def _strike(delivery: Claimed, decision: Decision) -> Strike | None:
         subscriber_id=delivery.subscriber_id,
         is_final=decision.suppress,
     )
-
-
-async def _attempt(ctx: Context, delivery: Claimed, wire: Wire | Exception | None, ready: Ready) -> Outcome | None:
-    """One try; None if it was not wanted any more."""
-    if wire is None:
-        return Outcome(OutcomeKind.REJECTED, text="its digest is gone", blame=Blame.MESSAGE)
-    if isinstance(wire, TemplateError):  # it can be mended before the mail is too late
-        return Outcome(OutcomeKind.DEFERRED, text=str(wire), blame=Blame.MESSAGE)
-    if isinstance(wire, DispatcherError):
-        return Outcome(OutcomeKind.REJECTED, text=str(wire), blame=Blame.MESSAGE)
-    if isinstance(wire, Exception):
-        return Outcome(OutcomeKind.DEFERRED, text=words_for(wire), blame=Blame.MESSAGE)
-    try:
-        message = assemble(wire, envelope_of(delivery, wire, ctx.keyring))
-    except AddressError as error:
-        blame = Blame.ADDRESS if error.enhanced.startswith("5.1.") else Blame.MESSAGE
-        return Outcome(OutcomeKind.REJECTED, enhanced=error.enhanced, text=str(error), blame=blame)
-    except DispatcherError as error:
-        return Outcome(OutcomeKind.REJECTED, text=str(error), blame=Blame.MESSAGE)
-    # asked before a connection is opened, as guarantees.md has it; Transport.send could ask once it is open
-    if not await ready():
-        return None
-    return await ctx.transport.send(ctx.settings.mail.sender_address, delivery.recipient, message)
 
 
 def envelope_of(delivery: Claimed | Delivery, wire: Wire, keyring: Keyring) -> Envelope:

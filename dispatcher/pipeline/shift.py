@@ -270,4 +270,5 @@ def _verdict(delivery: Claimed, tried: Tried) -> Verdict:
         relay=outcome.relay,
         reason="" if decision.status == DeliveryStatus.SENT else decision.reason[:1000],
         counts=decision.counts,
+        blame=outcome.blame,
     )

@@ -22,6 +22,7 @@ from dispatcher.model.values import DeliveryStatus as Status
 from dispatcher.model.values import OutcomeKind
 from dispatcher.store.engine import Transaction, chunks, database_now, for_update, now_of, table
 from dispatcher.store.lanes import DELIVERY, MAIL, OPEN, SUBSCRIBER, WAITING, Lane, has_left, is_suppressed
+from dispatcher.store.prepared import Prepared
 
 ATTEMPT = table(Attempt)
 LEASE = timedelta(seconds=30)
@@ -41,6 +42,7 @@ class Verdict:
     relay: str
     reason: str
     counts: bool = True  # False when the relay, not the message, was at fault
+    blame: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +103,19 @@ def look(connection: sa.Connection, instance_id: int, ids: Sequence[int], now: d
 
 def hand_over(connection: sa.Connection, instance_id: int, ids: Iterable[int], now: datetime) -> None:
     """Note, before it happens, that these claimed messages go to the wire."""
-    connection.execute(_hand_over, [{"id_": one, "me": instance_id, "at": now} for one in ids])
+    _hand_over.run(connection, [{"id_": one, "me": instance_id, "at": now} for one in ids])
 
 
-def settle(connection: sa.Connection, instance_id: int, verdicts: Sequence[Verdict], now: datetime) -> set[int]:
-    """Write what came of attempts, and the attempts themselves. Returns the ids of the deliveries that were ours still;
-    another is left alone."""
-    ids = [verdict.delivery_id for verdict in verdicts]
-    ours = set(connection.execute(_ours, {"ids": ids, "me": instance_id}).scalars())
-    done = [_settled(verdict, now) for verdict in verdicts if verdict.delivery_id in ours]
-    if done:
-        connection.execute(_settle, done)
+def settle(connection: sa.Connection, instance_id: int, verdicts: Sequence[Verdict], now: datetime) -> None:
+    """Write what came of attempts, and the attempts themselves. A delivery that is not ours any more is left alone."""
     if verdicts:
-        connection.execute(_attempt, [_tried(verdict, now) for verdict in verdicts])
-    return ours
+        _settle.run(connection, [_settled(verdict, instance_id, now) for verdict in verdicts])
+        _attempt.run(connection, [_tried(verdict, now) for verdict in verdicts])
+
+
+def ours(connection: sa.Connection, instance_id: int, ids: Sequence[int]) -> set[int]:
+    """Those of these that we have claimed still; nobody else can take them until this transaction ends."""
+    return set(connection.execute(_ours, {"ids": list(ids), "me": instance_id}).scalars())
 
 
 def forgive(connection: sa.Connection, delivery_ids: Sequence[int]) -> None:
@@ -126,7 +127,8 @@ def forgive(connection: sa.Connection, delivery_ids: Sequence[int]) -> None:
 async def put_back(tx: Transaction, instance_id: int, later: Sequence[tuple[int, datetime]]) -> None:
     """Give claimed deliveries back untried, each until an instant of its own."""
     if later:
-        await tx.execute(_put_back, [{"id_": one, "me": instance_id, "at": at} for one, at in later])
+        rows = [{"id_": one, "me": instance_id, "at": at} for one, at in later]
+        await tx.run_sync(_put_back.run, rows)
 
 
 async def release(tx: Transaction, instance_id: int, delivery_ids: Sequence[int]) -> None:
@@ -189,11 +191,13 @@ _take = (
 _ended = sa.update(DELIVERY).where(_one_of).values(
     **_FREE, status=sa.bindparam("status_"), finished_at=sa.bindparam("at"), reason=sa.bindparam("reason_")
 )  # fmt: skip
-_hand_over = sa.update(DELIVERY).where(_this_one).values(handed_over_at=sa.bindparam("at"))
-_put_back = sa.update(DELIVERY).where(_this_one).values(**_FREE, status=Status.QUEUED, due_at=sa.bindparam("at"))
-_settle = (
+_hand_over = Prepared(sa.update(DELIVERY).where(_this_one).values(handed_over_at=sa.bindparam("at")))
+_put_back = Prepared(
+    sa.update(DELIVERY).where(_this_one).values(**_FREE, status=Status.QUEUED, due_at=sa.bindparam("at"))
+)
+_settle = Prepared(
     sa.update(DELIVERY)
-    .where(DELIVERY.c.id == sa.bindparam("id_"))
+    .where(_this_one)
     .values(
         **_FREE,
         status=sa.bindparam("status_"),
@@ -204,7 +208,7 @@ _settle = (
         finished_at=sa.bindparam("finished"),
     )
 )
-_attempt = sa.insert(ATTEMPT)
+_attempt = Prepared(sa.insert(ATTEMPT))
 _forgive = (
     sa.update(SUBSCRIBER)
     .where(SUBSCRIBER.c.id.in_(sa.select(DELIVERY.c.subscriber_id).where(_one_of)) & (SUBSCRIBER.c.soft_bounces > 0))
@@ -250,9 +254,10 @@ def _end(connection: sa.Connection, ids: list[int], status: Status, now: datetim
         connection.execute(_ended, {"ids": ids, "status_": status, "at": now, "reason_": reason})
 
 
-def _settled(verdict: Verdict, now: datetime) -> dict[str, Any]:
+def _settled(verdict: Verdict, instance_id: int, now: datetime) -> dict[str, Any]:
     return {
         "id_": verdict.delivery_id,
+        "me": instance_id,
         "status_": verdict.status,
         "code_": verdict.code,
         "reason_": verdict.reason,
@@ -271,4 +276,5 @@ def _tried(verdict: Verdict, now: datetime) -> dict[str, Any]:
         "enhanced": verdict.enhanced,
         "text": verdict.text,
         "relay": verdict.relay,
+        "blame": verdict.blame,
     }

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dispatcher.model.audience import Subscriber, Subscription
 from dispatcher.model.content import Match, Topic
-from dispatcher.model.outbound import Delivery
+from dispatcher.model.outbound import DONE, Delivery
 from dispatcher.model.values import DeliveryStatus, SubscriptionStatus
 from dispatcher.store.engine import Transaction, many, table
 
@@ -65,7 +65,7 @@ async def deliveries(tx: Transaction, status: DeliveryStatus, limit: int) -> lis
     if status in _WAITING:
         order = sa.text("priority, due_at")
         return await many(tx, Delivery, of_it, order=order, limit=limit)
-    return await many(tx, Delivery, of_it, order=DELIVERY.c.finished_at.desc(), limit=limit)
+    return await many(tx, Delivery, of_it, DONE, order=DELIVERY.c.finished_at.desc(), limit=limit)
 
 
 async def topic_figures(tx: Transaction, topic: Topic) -> tuple[Counted, Counted]:

@@ -26,7 +26,7 @@ is_suppressed = sa.exists().where(
     (SUPPRESSION.c.address_hash == DELIVERY.c.address_hash)
     & (
         (SUPPRESSION.c.scope == SuppressionScope.ADDRESS)
-        | ((SUPPRESSION.c.newsletter_id == DELIVERY.c.newsletter_id) & (DELIVERY.c.kind != "confirmation"))
+        | (SUPPRESSION.c.newsletter_id == DELIVERY.c.newsletter_id) & DELIVERY.c.kind.not_in(("confirmation", "owner"))
     )
 )
 """Nothing may go to this address, or nothing of this newsletter."""

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from dispatcher.model.audience import Endpoint
 from dispatcher.model.feedback import Event
-from dispatcher.model.outbound import Attempt, Delivery, Digest
+from dispatcher.model.outbound import WAITS, Attempt, Delivery, Digest
 from dispatcher.model.values import DeliveryStatus as Status
 from dispatcher.store.engine import Transaction, among, chunks, many, one, table
 from dispatcher.store.lanes import DELIVERY, MAIL, OPEN, WAITING, Lane, has_left, is_suppressed, is_webhook
@@ -46,7 +46,7 @@ async def expire(tx: Transaction, now: datetime, *, among: Sequence[int] | None 
     values = {"status": Status.EXPIRED, "finished_at": now, "reason": "too late to be of use"}
     ended: list[int] = []
     for status in WAITING:
-        late = (DELIVERY.c.status == status) & (DELIVERY.c.expires_at <= now)
+        late = sa.and_(WAITS, DELIVERY.c.status == status, DELIVERY.c.expires_at <= now)
         for part in [None] if among is None else chunks(among):
             where = late if part is None else late & DELIVERY.c.id.in_(part)
             change = sa.update(DELIVERY).where(where).values(values).returning(DELIVERY.c.id)

@@ -85,8 +85,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("hour_at", "newsletter_id", "kind", "part"),
     )
+    with op.batch_alter_table("attempt", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("blame", sa.String(), server_default=sa.text("''"), nullable=False))
+
     with op.batch_alter_table("digest", schema=None) as batch_op:
         batch_op.add_column(sa.Column("notice", sa.String(), server_default=sa.text("''"), nullable=False))
 
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.add_column(sa.Column("signature", sa.String(), server_default=sa.text("''"), nullable=False))
+        batch_op.drop_index("ix_delivery_expiry")
+        batch_op.drop_index("ix_delivery_finished")
+        batch_op.drop_index("ix_delivery_claimed_by")
+        for name, columns, where in (
+            ("ix_delivery_expiry", ["status", "expires_at"], "status IN ('queued', 'deferred')"),
+            ("ix_delivery_finished", ["status", "finished_at"], "finished_at IS NOT NULL"),
+            ("ix_delivery_claimed_by", ["claimed_by"], "claimed_by IS NOT NULL"),
+        ):
+            some = sa.text(where)
+            batch_op.create_index(name, columns, unique=False, sqlite_where=some, postgresql_where=some)

@@ -109,7 +109,7 @@ _CLAIM = re.compile(r"[A-Za-z0-9_-]{0,64}")
 
 
 def _mac(key: bytes, body: bytes) -> bytes:
-    return hmac.new(key, body, hashlib.sha256).digest()[:_MAC_SIZE]
+    return hmac.digest(key, body, "sha256")[:_MAC_SIZE]
 
 
 def _decoded(text: str) -> bytes:

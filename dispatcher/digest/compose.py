@@ -70,6 +70,7 @@ def content(
         more=digest.more,
         layout=digest.layout or Layout.CARDS,
         letter=digest.letter,
+        notice=tuple(part for part in digest.notice.split("\n\n") if part),
     )
 
 

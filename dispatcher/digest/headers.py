@@ -60,6 +60,7 @@ def protocol(name: str, value: str) -> str:
     return header
 
 
+@lru_cache(maxsize=256)
 def date(moment: datetime) -> str:
     """The Date header of an aware instant, in UTC. ValueError for a naive one. RFC 5322 §3.3"""
     if moment.tzinfo is None:
@@ -73,6 +74,7 @@ def message_id(delivery_key: str, secret: bytes, domain: str) -> str:
     return f"<{base64.b32encode(keyed[:20]).decode().lower()}@{a_labels(domain)}>"
 
 
+@lru_cache(maxsize=1024)
 def one_line(value: str) -> str:
     """The text on one line: no line breaks, control characters or direction overrides, single blanks."""
     if not _SIMPLE.fullmatch(value):

@@ -110,6 +110,8 @@ def fit(content: DigestContent, newsletter: Newsletter, templates: Templates) ->
 
 def tidy(text: str) -> str:
     """Text without the control characters that no mail may hold, one kind of line end, and nothing unencodable."""
+    if text.isascii() and text.isprintable():
+        return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _CONTROLS.sub("", text).encode("utf-8", "replace").decode()
 

@@ -20,6 +20,8 @@ SOFT_BREAK = "=\r\n"
 def quoted_printable(text: str) -> str:
     """Text in lines ended by `\\n` as quoted-printable (RFC 2045 §6.7). It can be joined to what else begins a line:
     it ends with a hard or a soft line break, or is empty."""
+    if _PLAIN.fullmatch(text):
+        return text + SOFT_BREAK
     lines = text.split("\n")
     encoded = "\r\n".join(map(_encode_line, lines))
     return encoded + SOFT_BREAK if lines[-1] else encoded
@@ -39,12 +41,17 @@ def shorter(shared: Iterable[str]) -> str:
 
 
 _LINE = 76
+_PLAIN = re.compile(rf"(?!From )[!-\-/-<>-~][!-<>-~]{{0,{_LINE - 4}}}")  # one word that nothing has to be done to
 _ESCAPED = re.compile(rb"[^ -~]|=| (?= )| $")
+_WORD = re.compile(r"[!-<>-~]+")
 _RISKY = re.compile(r"\.|From ")
 
 
 def _encode_line(line: str) -> str:
-    safe = _ESCAPED.sub(lambda found: b"=%02X" % found[0][0], line.encode()).decode("ascii")
+    if _WORD.fullmatch(line):
+        safe = line
+    else:
+        safe = _ESCAPED.sub(lambda found: b"=%02X" % found[0][0], line.encode()).decode("ascii")
     if len(safe) < _LINE - 2:
         return _guarded(safe)
     chunks, at = [], 0

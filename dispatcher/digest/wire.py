@@ -15,18 +15,16 @@ from __future__ import annotations
 import hashlib
 import json
 import quopri
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from dispatcher.digest import headers
 from dispatcher.digest.addresses import split_mailbox
-from dispatcher.digest.render import Rendered, tidy
-from dispatcher.digest.slots import Letterhead, Links, Pieces, Slot, fill, names
-from dispatcher.digest.transfer import QUOTED_PRINTABLE, base64, quoted_printable, shorter
-from dispatcher.digest.voice import speaking, voice
-from dispatcher.model.outbound import DigestContent, Newsletter, Personal
+from dispatcher.digest.render import Rendered
+from dispatcher.digest.slots import Letterhead, Pieces, Slot
+from dispatcher.digest.transfer import QUOTED_PRINTABLE, quoted_printable, shorter
+from dispatcher.model.outbound import DigestContent, Newsletter
 from dispatcher.model.values import DeliveryKind
 
 
@@ -40,10 +38,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Where this message's links lead and which key signs them: kept, because a repeat must have the same links."""
+    """Where this message's links lead and which key signs them: kept, because a repeat must have the same links.
+
+    `signed_by` names the keys that sign the message itself, for the same reason.
+    """
 
     url: str = ""
     key_id: str = ""
+    signed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +80,6 @@ class Wire:
         return cls(**known)
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What is one reader's own in a message. `headers` are further header fields, ready but for folding."""
-
-    recipient: str
-    personal: Personal
-    message_id: str
-    dated_at: datetime
-    headers: Mapping[str, str] = field(default_factory=dict)
-    links: Links = field(default_factory=Links)
-
-
 def compile(rendered: Rendered, newsletter: Newsletter, content: DigestContent, door: Door | None = None) -> Wire:
     """Encode what the readers of a digest share. HeaderError if the newsletter's own addresses cannot be used."""
     text, html = _part(rendered.text), _part(rendered.html)
@@ -109,24 +99,6 @@ def compile(rendered: Rendered, newsletter: Newsletter, content: DigestContent, 
     )
 
 
-def assemble(wire: Wire, envelope: Envelope) -> bytes:
-    """One reader's message, the same bytes every time.
-
-    AddressError if the recipient cannot be written to (its `enhanced` says why), HeaderError if a further header
-    cannot be sent, TemplateError if a personal block fails for this reader.
-    """
-    personal = envelope.personal
-    if not personal.email:
-        personal = Personal(personal.name, envelope.recipient, personal.topics, personal.cadence)
-    known = names(personal, wire.letterhead, envelope.links)
-    with speaking(voice(wire.locale, wire.timezone)):
-        message = [wire.sender, *_own_headers(wire, envelope, known), wire.shared, "\r\n"]
-        for subtype, part in (("plain", wire.text), ("html", wire.html)):
-            body = _body(part, known, html=subtype == "html")
-            message += [_PART_HEAD % (wire.boundary, subtype, part.encoding), body, "\r\n"]
-    return "".join([*message, f"--{wire.boundary}--\r\n"]).encode("ascii")
-
-
 def html_size(wire: Wire) -> int:
     """Octets of the decoded HTML part, without what readers' slots will add (F9)."""
     decode = quopri.decodestring if wire.html.encoding == QUOTED_PRINTABLE else bytes
@@ -134,12 +106,7 @@ def html_size(wire: Wire) -> int:
 
 
 _FORMAT = 1
-_PART_HEAD = "--%s\r\nContent-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: %s\r\n\r\n"
 _TO_ONE = (DeliveryKind.CONFIRMATION, DeliveryKind.OWNER, DeliveryKind.WEBHOOK)
-_OURS = frozenset(
-    ("from", "to", "subject", "date", "message-id", "mime-version", "content-type", "content-transfer-encoding",
-     "reply-to", "list-id", "list-post", "auto-submitted", "precedence", "sender", "cc", "bcc")
-)  # fmt: skip
 
 
 def _shared(newsletter: Newsletter, kind: DeliveryKind, boundary: str) -> Iterator[str]:
@@ -153,25 +120,6 @@ def _shared(newsletter: Newsletter, kind: DeliveryKind, boundary: str) -> Iterat
     yield headers.protocol("Auto-Submitted", "auto-generated")
     yield headers.protocol("MIME-Version", "1.0")
     yield headers.protocol("Content-Type", f'multipart/alternative; boundary="{boundary}"')
-
-
-def _own_headers(wire: Wire, envelope: Envelope, known: dict[str, Any]) -> Iterator[str]:
-    subject = "".join(fill(p, known, html=False) if isinstance(p, Slot) else p for p in wire.subject)
-    yield headers.mailbox("To", envelope.personal.name, envelope.recipient)
-    yield headers.text("Subject", headers.one_line(subject) or wire.letterhead.name)
-    yield headers.date(envelope.dated_at)
-    yield headers.protocol("Message-ID", envelope.message_id)
-    for name, value in envelope.headers.items():
-        if name.lower() in _OURS:
-            raise headers.HeaderError(f"{name} is set by the message itself")
-        yield headers.protocol(name, value)
-
-
-def _body(part: Part, known: dict[str, Any], *, html: bool) -> str:
-    is_joined_encoded = part.encoding == QUOTED_PRINTABLE
-    encode = quoted_printable if is_joined_encoded else str
-    pieces = [p if isinstance(p, str) else encode(tidy(fill(p, known, html=html))) for p in part.pieces]
-    return "".join(pieces) if is_joined_encoded else base64("".join(pieces))
 
 
 def _part(pieces: Pieces) -> Part:

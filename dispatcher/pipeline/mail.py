@@ -15,8 +15,9 @@ from dispatcher.delivery.envelope import Vetted
 from dispatcher.delivery.transport import Ready
 from dispatcher.digest import compose
 from dispatcher.digest.addresses import AddressError
+from dispatcher.digest.assembly import Envelope, assemble
 from dispatcher.digest.render import fit
-from dispatcher.digest.wire import Envelope, Wire, assemble
+from dispatcher.digest.wire import Wire
 from dispatcher.digest.wire import compile as compile_wire
 from dispatcher.errors import DispatcherError, StoreError, TemplateError
 from dispatcher.model.outbound import Claimed, Delivery, Digest, Personal

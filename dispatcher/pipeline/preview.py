@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from dispatcher import clock
 from dispatcher.config import Settings
-from dispatcher.digest.wire import assemble
+from dispatcher.digest.assembly import assemble
 from dispatcher.errors import TemplateError
 from dispatcher.model.content import Story
 from dispatcher.model.outbound import Delivery, Digest, DigestContent, Section
@@ -97,6 +97,7 @@ def _letter(settings: Settings, letter: LetterName) -> DigestContent:
         slot_at=_A_DAY,
         sections=(),
         letter=letter,
+        notice=("Digests are paused", "Much came back.", "    dispatcher send resume"),
     )
 
 

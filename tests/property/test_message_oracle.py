@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_message_standards import content, envelope, newsletter, parsed, wire_of
 
+from dispatcher.digest.assembly import assemble
 from dispatcher.digest.headers import one_line
-from dispatcher.digest.wire import assemble
 from dispatcher.model.content import Story
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=120)

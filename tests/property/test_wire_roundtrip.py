@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.digest.assembly import Envelope, assemble
 from dispatcher.digest.headers import one_line
 from dispatcher.digest.render import Rendered, tidy
 from dispatcher.digest.slots import Slot
 from dispatcher.digest.transfer import base64, quoted_printable
-from dispatcher.digest.wire import Envelope, Wire, assemble, compile
+from dispatcher.digest.wire import Wire, compile
 from dispatcher.model.outbound import DigestContent, Newsletter, Personal
 from dispatcher.model.values import DeliveryKind
 

@@ -13,9 +13,10 @@ from functools import cache
 import pytest
 
 from dispatcher.digest.addresses import AddressError
+from dispatcher.digest.assembly import Envelope, assemble
 from dispatcher.digest.headers import HeaderError, message_id
 from dispatcher.digest.render import HTML_LIMIT, Templates, builtin_folder, fit
-from dispatcher.digest.wire import Envelope, Wire, assemble, compile, html_size
+from dispatcher.digest.wire import Wire, compile, html_size
 from dispatcher.model.content import Story
 from dispatcher.model.outbound import DigestContent, Newsletter, Personal, Section
 from dispatcher.model.values import DeliveryKind

@@ -13,10 +13,11 @@ from email.message import EmailMessage
 import pytest
 
 from dispatcher.digest.addresses import AddressError
+from dispatcher.digest.assembly import Envelope, assemble
 from dispatcher.digest.headers import HeaderError, message_id
 from dispatcher.digest.render import Rendered, Templates, builtin_folder, fit
 from dispatcher.digest.slots import Links, Slot
-from dispatcher.digest.wire import Envelope, Wire, assemble, compile
+from dispatcher.digest.wire import Wire, compile
 from dispatcher.errors import TemplateError
 from dispatcher.model.content import Story
 from dispatcher.model.outbound import DigestContent, Newsletter, Personal, Section

@@ -47,7 +47,7 @@ class Digest(SQLModel, table=True):
 
     `key` is a hash of everything that shows. `items` is a list of [article id, version, cluster id, topic label,
     other labels]; `more` counts what the cap left out. `layout` is a Layout or empty. A letter names its LetterName
-    and has no items; `notice` is what a letter to the owner says, its paragraphs apart by blank lines. `wire` says which
+    and has no items; `notice` is what a letter to the owner says, paragraphs apart by blank lines. `wire` says which
     pieces the message is made of, from the first send until the last delivery is done.
     """
 
@@ -165,15 +165,18 @@ class Attempt(SQLModel, table=True):
 class Bucket(SQLModel, table=True):
     """A rate that all processes share: how many messages may leave, for one relay, one group of domains, or in all.
 
-    `level` is what was left at `filled_at`, in messages, by the database's clock. `slowed` is the part of the allowed
-    rate that is in force since the other side asked us to slow down: 1.0 is all of it.
+    All instants are the database's. The next token comes at `next_at`; `spent` is what a quota has let go of late, a list
+    of [slot, messages]; until `booked_until`, tokens are spoken for by mail that was put back. Where the other side
+    asked us to slow down, at `changed_at`, only the part `slowed` of `pace`, in messages a second, is in force.
     """
 
     name: str = Field(primary_key=True)
-    level: float = 0.0
-    filled_at: datetime = instant()
+    next_at: datetime = instant()
+    spent: list[list[int]] = json(list)
+    booked_until: datetime = instant()
     slowed: float = 1.0
-    changed_at: datetime | None = instant(nullable=True)
+    pace: float = 0.0
+    changed_at: datetime | None = instant(nullable=True, index=True)
 
 
 class Pause(SQLModel, table=True):

@@ -241,3 +241,47 @@ async def test_processes_that_create_one_database_at_once_all_find_it_made(tmp_p
     async with store.read() as tx:
         assert await tx.run_sync(differences) == []
     await store.close()
+
+
+OLD_MAIL = """
+INSERT INTO newsletter (id, slug, name, sender, reply_to, list_id, url, language, postal_address)
+    VALUES (1, 'default', 'Gazette', 'news@gazette.example', '', 'news.gazette.example', '', 'en', '');
+INSERT INTO digest (id, key, newsletter_id, kind, locale, timezone, cadence, slot_at, items, more, wire, created_at)
+    VALUES (1, 'k', 1, 'digest', 'en', 'UTC', 'hourly', '2026-03-02 07:00:00', '[]', 0, 'kept', '2026-03-02 07:00:00');
+INSERT INTO delivery (id, key, kind, priority, status, newsletter_id, digest_id, channel, recipient, address_hash,
+                      personal, slot_at, due_at, expires_at, created_at, message_id, attempts, code, reason)
+    VALUES (1, 'd', 'digest', 30, 'queued', 1, 1, 'email', 'ann@reader.example', 'h', '{}', '2026-03-02 07:00:00',
+            '2026-03-02 07:00:00', '2026-03-03 07:00:00', '2026-03-02 07:00:00', '<1@gazette.example>', 0, 0, '');
+INSERT INTO attempt (id, delivery_id, at, outcome, code, enhanced, text, relay)
+    VALUES (1, 1, '2026-03-02 07:00:00', 'deferred', 451, '', 'later', 'localhost')
+"""
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+async def test_an_earlier_schema_with_mail_in_it_becomes_this_one_and_loses_nothing(
+    tmp_path: Path, now: datetime, database_url: str, revision: str
+) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    from dispatcher.store import outbox
+
+    def to_it(connection: sa.Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(schema.MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+    store = opened(tmp_path, database_url)
+    async with store.write() as tx:
+        await tx.run_sync(to_it)
+        for statement in OLD_MAIL.split(";"):
+            await tx.execute(sa.text(statement.replace(":", "\\:")))
+    await schema.upgrade(store, now)
+    async with store.read() as tx:
+        assert await tx.run_sync(differences) == []
+        (delivery,), (attempt,) = await outbox.by_ids(tx, [1]), await outbox.attempts(tx, 1)
+        assert (delivery.recipient, delivery.status, delivery.signature) == ("ann@reader.example", "queued", "")
+        assert (attempt.code, attempt.blame) == (451, "")
+        assert (await outbox.digests(tx, [1]))[1].wire == "kept"
+    await store.close()

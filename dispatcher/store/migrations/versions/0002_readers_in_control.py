@@ -182,20 +182,18 @@ def upgrade() -> None:
             postgresql_where=sa.text("channel = 'webhook'"),
         )
 
-    with op.batch_alter_table("digest", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("layout", sa.String(), server_default=sa.text("''"), nullable=False))
-        batch_op.add_column(sa.Column("letter", sa.String(), server_default=sa.text("''"), nullable=False))
+    op.add_column("digest", sa.Column("layout", sa.String(), server_default=sa.text("''"), nullable=False))
+    op.add_column("digest", sa.Column("letter", sa.String(), server_default=sa.text("''"), nullable=False))
 
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_event_at"), ["at"], unique=False)
 
+    op.add_column("subscriber", sa.Column("layout", sa.String(), server_default=sa.text("''"), nullable=False))
+    op.add_column("subscriber", sa.Column("quiet_from", sa.String(), server_default=sa.text("''"), nullable=False))
+    op.add_column("subscriber", sa.Column("quiet_until", sa.String(), server_default=sa.text("''"), nullable=False))
+    op.add_column("subscriber", sa.Column("allowed_days", sa.String(), server_default=sa.text("''"), nullable=False))
+    op.add_column("subscriber", sa.Column("paused_until", UtcDateTime(), nullable=True))
     with op.batch_alter_table("subscriber", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("layout", sa.String(), server_default=sa.text("''"), nullable=False))
-        batch_op.add_column(sa.Column("quiet_from", sa.String(), server_default=sa.text("''"), nullable=False))
-        batch_op.add_column(sa.Column("quiet_until", sa.String(), server_default=sa.text("''"), nullable=False))
-        batch_op.add_column(sa.Column("allowed_days", sa.String(), server_default=sa.text("''"), nullable=False))
-        batch_op.add_column(sa.Column("paused_until", UtcDateTime(), nullable=True))
         batch_op.create_index(batch_op.f("ix_subscriber_paused_until"), ["paused_until"], unique=False)
 
-    with op.batch_alter_table("subscription", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("ended_at", UtcDateTime(), nullable=True))
+    op.add_column("subscription", sa.Column("ended_at", UtcDateTime(), nullable=True))

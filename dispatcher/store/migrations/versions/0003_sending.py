@@ -17,7 +17,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Bring a database from 0002 to 0003. No row is rewritten."""
+    """Bring a database from 0002 to 0003. No row is rewritten: columns are added outside of a batch, which would make
+    the table anew, and fail where other tables refer to it."""
     op.create_table(
         "piece",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -29,12 +30,17 @@ def upgrade() -> None:
     op.create_table(
         "bucket",
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("level", sa.Float(), nullable=False),
-        sa.Column("filled_at", UtcDateTime(), nullable=False),
+        sa.Column("next_at", UtcDateTime(), nullable=False),
+        sa.Column("spent", sa.JSON(), nullable=False),
+        sa.Column("booked_until", UtcDateTime(), nullable=False),
         sa.Column("slowed", sa.Float(), nullable=False),
+        sa.Column("pace", sa.Float(), nullable=False),
         sa.Column("changed_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("name"),
     )
+    with op.batch_alter_table("bucket", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_bucket_changed_at"), ["changed_at"], unique=False)
+
     op.create_table(
         "pause",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -85,14 +91,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("hour_at", "newsletter_id", "kind", "part"),
     )
-    with op.batch_alter_table("attempt", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("blame", sa.String(), server_default=sa.text("''"), nullable=False))
+    op.add_column("attempt", sa.Column("blame", sa.String(), server_default=sa.text("''"), nullable=False))
 
-    with op.batch_alter_table("digest", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("notice", sa.String(), server_default=sa.text("''"), nullable=False))
+    op.add_column("digest", sa.Column("notice", sa.String(), server_default=sa.text("''"), nullable=False))
 
+    op.add_column("delivery", sa.Column("signature", sa.String(), server_default=sa.text("''"), nullable=False))
     with op.batch_alter_table("delivery", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("signature", sa.String(), server_default=sa.text("''"), nullable=False))
         batch_op.drop_index("ix_delivery_expiry")
         batch_op.drop_index("ix_delivery_finished")
         batch_op.drop_index("ix_delivery_claimed_by")

@@ -72,7 +72,7 @@ class Keyring:
         """
         chosen = key_id if key_id in self.keys else self.signing
         words = [str(claim) for claim in claims]
-        if not all(map(_CLAIM.fullmatch, words)):
+        if not all(type(claim) is int or _CLAIM.fullmatch(word) for claim, word in zip(claims, words, strict=True)):
             raise ValueError(f"a claim of a token must be a plain word: {words}")
         expiry = str(int(expires_at.timestamp())) if expires_at else ""
         body = ".".join([chosen, purpose, expiry, *words]).encode()

@@ -15,7 +15,7 @@ from dispatcher.digest import headers
 from dispatcher.digest.render import tidy
 from dispatcher.digest.slots import Links, Slot
 from dispatcher.digest.stencil import Drawn, Reader, draw, printed
-from dispatcher.digest.transfer import QUOTED_PRINTABLE, base64, quoted_printable
+from dispatcher.digest.transfer import QUOTED_PRINTABLE, base64, quoted_printable, word
 from dispatcher.digest.voice import speaking, voice
 from dispatcher.model.outbound import Personal
 
@@ -45,11 +45,12 @@ def assemble(wire: Wire, envelope: Envelope) -> bytes:
     if not personal.email:
         personal = Personal(personal.name, envelope.recipient, personal.topics, personal.cadence)
     reader = Reader(personal, wire.letterhead, envelope.links, (wire.locale, wire.timezone))
+    own = Own(reader.own)
     with speaking(voice(wire.locale, wire.timezone)):
         message = [wire.sender, *_own_headers(wire, envelope, reader), wire.shared, "\r\n"]
         for subtype, part in (("plain", wire.text), ("html", wire.html)):
             message.append(_PART_HEAD % (wire.boundary, subtype, part.encoding))
-            message += _body(part, reader, html=subtype == "html")
+            message += _body(part, reader, own, html=subtype == "html")
             message.append("\r\n")
     message.append(f"--{wire.boundary}--\r\n")
     return "".join(message).encode("ascii")
@@ -79,26 +80,44 @@ def _spelled_out(slot: Slot, reader: Reader) -> str:
     return "".join(own[part] if isinstance(part, int) else part for part in draw(slot, reader, own, html=False))
 
 
-def _body(part: Part, reader: Reader, *, html: bool) -> Sequence[str]:
+def _body(part: Part, reader: Reader, said: Own, *, html: bool) -> Sequence[str]:
     """One part's lines, in pieces."""
     is_quoted = part.encoding == QUOTED_PRINTABLE
-    encode = quoted_printable if is_quoted else str
-    own = reader.own
-    said: dict[int, str] = {}  # each of the reader's own, as it is in this part
     pieces: list[str] = []
     for piece in part.pieces:
         if isinstance(piece, str):
             pieces.append(piece)
             continue
-        drawn = draw(piece, reader, own, html=html)
-        for text in _quoted(drawn) if is_quoted else map(_tidied, drawn):
-            if isinstance(text, str):
-                pieces.append(text)
-                continue
-            if text not in said:
-                said[text] = encode(tidy(printed(own[text], html=html)))
-            pieces.append(said[text])
+        drawn = draw(piece, reader, said.values, html=html)
+        if is_quoted:
+            pieces += [text if isinstance(text, str) else said.quoted(text, html) for text in _quoted(drawn)]
+        else:
+            pieces += [tidy(text if isinstance(text, str) else said.printed(text, html)) for text in drawn]
     return pieces if is_quoted else (base64("".join(pieces)),)
+
+
+class Own:
+    """A reader's own values as they stand in the bodies; what is the same in both is encoded once."""
+
+    __slots__ = ("_quoted", "values")
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self.values = values
+        self._quoted: dict[int, str] = {}
+
+    def printed(self, place: int, html: bool) -> str:
+        """As it stands in the text."""
+        return printed(self.values[place], html=html)
+
+    def quoted(self, place: int, html: bool) -> str:
+        """As it stands in quoted-printable."""
+        found = self._quoted.get(place)
+        if found is None:
+            found = word(self.values[place])
+            if found is None:  # it is not the same in both
+                return quoted_printable(tidy(self.printed(place, html)))
+            self._quoted[place] = found
+        return found
 
 
 _encoded: dict[Drawn, Drawn] = {}
@@ -114,7 +133,3 @@ def _quoted(drawn: Drawn) -> Drawn:
         found = tuple(quoted_printable(tidy(part)) if isinstance(part, str) else part for part in drawn)
         _encoded[drawn] = found
     return found
-
-
-def _tidied(part: str | int) -> str | int:
-    return tidy(part) if isinstance(part, str) else part

@@ -50,6 +50,8 @@ def list_id(name: str, label: str) -> str:
 
 def protocol(name: str, value: str) -> str:
     """A structured header whose value is ready, such as List-Unsubscribe. HeaderError if it holds what none may."""
+    if name in _WELL_FORMED and len(value) < HARD_LIMIT - len(name) and _WORD.fullmatch(value):
+        return f"{name}: {value}\r\n"
     if not _FIELD_NAME.fullmatch(name):
         raise HeaderError(f"{name!r} is no header name")
     if not value.strip() or not _PRINTABLE.fullmatch(value):
@@ -82,6 +84,8 @@ def one_line(value: str) -> str:
     return " ".join(value.split())
 
 
+_WELL_FORMED = frozenset(("Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post"))
+_WORD = re.compile("[!-~]+")
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _PRINTABLE = re.compile(r"[ -~]+")
 _SIMPLE = re.compile(r"[ -~\u00a0-\u024f]*")

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from enum import IntEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from jinja2 import nodes
@@ -48,7 +48,7 @@ class Use(IntEnum):
     WORKS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reader:
     """One reader as personal blocks see them. `tongue` is their locale and zone."""
 
@@ -56,6 +56,15 @@ class Reader:
     letterhead: Letterhead
     links: Links
     tongue: tuple[str, str]
+
+    @cached_property
+    def common(self) -> int:
+        """A number that stands for what is not this reader's own: it is cheaper to compare."""
+        known = (self.personal.topics, self.personal.cadence, self.letterhead, self.tongue)
+        if len(_common) > KEPT:
+            _common.clear()
+            _drawings.clear()
+        return _common.setdefault(known, len(_common))
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -72,12 +81,11 @@ def draw(slot: Slot, reader: Reader, own: Sequence[str], *, html: bool) -> Drawn
     To be called while speaking in the reader's voice.
     """
     shape = tuple([_shape(use, own[place]) for place, use in _uses(slot, html)])
-    personal = reader.personal
-    key = (slot, html, shape, personal.topics, personal.cadence, reader.letterhead, reader.tongue)
+    key = (slot, html, shape, reader.common)
     drawn = _drawings.get(key)
     if drawn is None:
         if _looks_like_ours(slot, reader, own):
-            return (fill(slot, names(personal, reader.letterhead, reader.links), html=html),)
+            return (fill(slot, names(reader.personal, reader.letterhead, reader.links), html=html),)
         drawn = _draw(slot, reader, own, shape, html=html)
         _drawings[key] = drawn
         while len(_drawings) > KEPT:
@@ -91,6 +99,7 @@ def printed(value: str, *, html: bool) -> str:
 
 
 _drawings: OrderedDict[Any, Drawn] = OrderedDict()
+_common: dict[Any, int] = {}
 _FIRST, _FILL, _END = 0xE010, "\ue00f", "\ue00e"
 _STAND_IN = re.compile(f"([{chr(_FIRST)}-{chr(_FIRST + len(CARRIED) - 1)}]){_FILL}*{_END}")
 _RESERVED = re.compile(f"[\ue000-{chr(_FIRST + len(CARRIED) - 1)}]")

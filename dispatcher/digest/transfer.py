@@ -20,11 +20,20 @@ SOFT_BREAK = "=\r\n"
 def quoted_printable(text: str) -> str:
     """Text in lines ended by `\\n` as quoted-printable (RFC 2045 §6.7). It can be joined to what else begins a line:
     it ends with a hard or a soft line break, or is empty."""
-    if _PLAIN.fullmatch(text):
-        return text + SOFT_BREAK
     lines = text.split("\n")
     encoded = "\r\n".join(map(_encode_line, lines))
     return encoded + SOFT_BREAK if lines[-1] else encoded
+
+
+def word(text: str) -> str | None:
+    """What `quoted_printable` gives for a plain word such as a link, and for its HTML, in a fraction of the time; None
+    for anything that needs a closer look."""
+    if not _PLAIN.fullmatch(text):
+        return None
+    if len(text) < _LINE - 2:
+        return text + SOFT_BREAK
+    lines = [text[at : at + _LINE - 1] for at in range(0, len(text), _LINE - 1)]
+    return None if any(map(_RISKY.match, lines)) else SOFT_BREAK.join(lines) + SOFT_BREAK
 
 
 def base64(text: str) -> str:
@@ -41,17 +50,13 @@ def shorter(shared: Iterable[str]) -> str:
 
 
 _LINE = 76
-_PLAIN = re.compile(rf"(?!From )[!-\-/-<>-~][!-<>-~]{{0,{_LINE - 4}}}")  # one word that nothing has to be done to
 _ESCAPED = re.compile(rb"[^ -~]|=| (?= )| $")
-_WORD = re.compile(r"[!-<>-~]+")
+_PLAIN = re.compile(r"(?!\.|From )[A-Za-z0-9:/_+,.;@!*()~?%$#-]+(?: [A-Za-z0-9:/_+,.;@!*()~?%$#-]+)*")
 _RISKY = re.compile(r"\.|From ")
 
 
 def _encode_line(line: str) -> str:
-    if _WORD.fullmatch(line):
-        safe = line
-    else:
-        safe = _ESCAPED.sub(lambda found: b"=%02X" % found[0][0], line.encode()).decode("ascii")
+    safe = _ESCAPED.sub(lambda found: b"=%02X" % found[0][0], line.encode()).decode("ascii")
     if len(safe) < _LINE - 2:
         return _guarded(safe)
     chunks, at = [], 0

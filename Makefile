@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench lock clean
+.PHONY: help demo test test-long check bench bench-tools lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -36,6 +36,9 @@ check: $(READY) ## Lint, types and the architecture
 bench: $(READY) ## Measure; see docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
+bench-tools: $(READY) ## Fetch what bench-send compares itself with: smtp-source, nodemailer
+	$(BIN)/python -m benchmarks.tools
+
 bench-%: $(READY) ## Measure one thing: bench-chain, bench-imports, bench-match, bench-web
 	$(BIN)/python -m benchmarks $*
 
@@ -43,5 +46,5 @@ lock: $(READY) ## Pin the dependencies again (needs uv)
 	uv pip compile pyproject.toml --universal --generate-hashes --all-extras --group dev --no-header --no-annotate --python-version 3.11 -o requirements.lock
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) demo-output dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) benchmarks/.tools demo-output dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import chain, imports, match, sign, web
+from benchmarks import chain, imports, match, send, sign, web
 
-BENCHES = {"chain": chain.main, "imports": imports.main, "match": match.main, "send": send.main, "sign": sign.main, "web": web.main}
+BENCHES = {
+    "chain": chain.main,
+    "imports": imports.main,
+    "match": match.main,
+    "send": send.main,
+    "sign": sign.main,
+    "web": web.main,
+}
 
 for name in sys.argv[1:] or BENCHES:
     if name not in BENCHES:

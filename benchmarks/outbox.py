@@ -84,7 +84,8 @@ def _reader(number: int, now: datetime) -> dict[str, Any]:
 
 
 def _endpoint(reader_id: int, number: int, now: datetime) -> dict[str, Any]:
-    endpoint = Endpoint(subscriber_id=reader_id, address=_address(number), address_hash=f"{number:064x}", created_at=now)
+    mine: dict[str, Any] = {"subscriber_id": reader_id, "address": _address(number), "address_hash": f"{number:064x}"}
+    endpoint = Endpoint(**mine, created_at=now)
     return endpoint.model_dump(exclude={"id"})
 
 

@@ -1,4 +1,4 @@
-"""What sending is held against: programs and ways that others send mail with, each as CPU of its process per message."""
+"""What sending is held against: how others send mail, each as CPU of its process per message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import aiosmtplib
-import dkim
+import dkim  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -105,7 +105,7 @@ async def _naive(port: int, count: int, pem: bytes) -> float:
         session.add_all([NaiveReader(email=f"reader{n}@dest.example", name=f"Reader {n}") for n in range(count)])
         session.commit()
         started = time.process_time()
-        async with aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False, local_hostname="b.example") as smtp:
+        async with aiosmtplib.SMTP("127.0.0.1", port, start_tls=False, local_hostname="bench.example") as smtp:
             for reader in session.exec(select(NaiveReader)).all():
                 message = EmailMessage()
                 message["From"], message["To"], message["Subject"] = SENDER, reader.email, "Your news"

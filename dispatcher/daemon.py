@@ -26,6 +26,7 @@ from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.declare import declare
 from dispatcher.pipeline.ingest import ingest
 from dispatcher.pipeline.plan import plan
+from dispatcher.pipeline.presign import presign
 from dispatcher.pipeline.prune import prune
 from dispatcher.pipeline.send import send
 from dispatcher.pipeline.settle import settle
@@ -38,15 +39,27 @@ log = logger("daemon")
 
 GRACE = 20.0  # seconds that what is in flight may take after SIGTERM; saying goodbye to the relay takes some more
 RELOOK = 5.0  # seconds between looks at which folders there are to watch
-TICKS = {"ingest": 1.0, "plan": 1.0, "send": 1.0, "tell": 1.0, "settle": 5.0, "prune": 3600.0}  # seconds
+TICKS = {  # seconds
+    "ingest": 1.0, "plan": 1.0, "presign": 5.0, "send": 1.0, "tell": 1.0, "settle": 5.0, "prune": 3600.0,
+}  # fmt: skip
 COPIES = {"ingest": 8, "tell": 32}  # a source or webhook that answers slowly must not keep the next ones waiting
 
 
 class Daemon:
-    """Runs the steps of one context until told to stop. `reload` reads the settings again, or raises ConfigError."""
+    """Runs the steps of one context until told to stop. `reload` reads the settings again, or raises ConfigError.
 
-    def __init__(self, ctx: Context, *, reload: Callable[[], Any] | None = None, yes: bool = False) -> None:
-        self.ctx, self._reload, self._yes = ctx, reload, yes
+    With `ring_senders` other processes send the mail, and are told by it that there is some.
+    """
+
+    def __init__(
+        self,
+        ctx: Context,
+        *,
+        reload: Callable[[], Any] | None = None,
+        yes: bool = False,
+        ring_senders: Callable[[], None] | None = None,
+    ) -> None:
+        self.ctx, self._reload, self._yes, self._ring_senders = ctx, reload, yes, ring_senders
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._running: set[asyncio.Task[Any]] = set()
         self._reloading = asyncio.Lock()
@@ -57,7 +70,7 @@ class Daemon:
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)  # that a step outlasts its tick is no news
         async with self._reloading:
             await self._declare()
-        for name, seconds in TICKS.items():
+        for name, seconds in self._ticks.items():
             step: Callable[[], Awaitable[None]] = getattr(self, f"_{name}")
             self._scheduler.add_job(
                 self._guarded(name, step), "interval", seconds=seconds, id=name, next_run_time=clock.now(),
@@ -77,6 +90,10 @@ class Daemon:
         if not self.ctx.stopping.is_set():
             log.info("stopping: finishing what is in flight")
             self.ctx.stopping.set()
+
+    @property
+    def _ticks(self) -> dict[str, float]:
+        return {name: seconds for name, seconds in TICKS.items() if name != "send" or self._ring_senders is None}
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -120,6 +137,11 @@ class Daemon:
             log.info("planned", readers=report.readers, digests=report.digests, deliveries=report.deliveries)
             self._ring("send")
 
+    async def _presign(self) -> None:
+        report = await presign(self.ctx, clock.now())
+        if report.deliveries or report.signed:
+            log.info("made ahead", digests=report.digests, deliveries=report.deliveries, signed=report.signed)
+
     async def _send(self) -> None:
         """Batch by batch, each at its own present, so that an alert planned meanwhile goes before the next digest."""
         while not self.ctx.stopping.is_set():
@@ -138,6 +160,9 @@ class Daemon:
 
     def _ring(self, step: str) -> None:
         """Have a step run now rather than at its next tick."""
+        if step == "send" and self._ring_senders is not None:
+            self._ring_senders()
+            return
         with suppress(JobLookupError):
             self._scheduler.modify_job(step, next_run_time=clock.now())
 

@@ -9,17 +9,23 @@ BANNER, EHLO, STARTTLS, MAIL, RCPT, DATA, BDAT (before its octets are read), CON
 
     Also("250 again")          behave, and say one thing more
     Raw(b"25", then=...)       octets as they are, and then perhaps an act; `keep=True` keeps the message first
+    Saying(b"250 ok\n")        behave, but answer in these octets
+    Drip(b"250 ok\r\n", 0.01)  the same, an octet every so many seconds
+    Reset()                    end the connection so that what was sent may be lost as well; also as `then`
     Act.SILENCE                say nothing, and read on for ever
 
 `faults` is what the client did against the rules; it must stay empty. Replies are written together as long as there is
-input; `pieces` cuts them up instead, into so many octets at a time.
+input; `pieces` cuts them up instead, into so many octets at a time. `ahead` counts the commands that came before the
+last one was answered.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -43,8 +49,28 @@ class Raw:
     """Octets instead of a reply."""
 
     octets: bytes
-    then: Act | None = None
+    then: Act | Reset | None = None
     keep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """Behave, but answer in these octets."""
+
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Drip:
+    """Behave, but answer in these octets, one by one, so many seconds apart."""
+
+    octets: bytes
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """The connection is gone in an instant."""
 
 
 class _Gone(Exception):  # noqa: N818 (no error: the conversation is over)
@@ -77,7 +103,7 @@ class RawServer:
         self.commands: list[tuple[int, str]] = []
         self.faults: list[str] = []
         self.connections = 0
-        self.reads = 0
+        self.reads = self.ahead = 0
         self._live: set[_Talk] = set()
         self._server: asyncio.Server | None = None
 
@@ -121,10 +147,21 @@ class RawServer:
         for talk in self._live:
             talk.writer.transport.abort()
 
+    def reset_everybody(self) -> None:
+        """The same, in an instant."""
+        for talk in list(self._live):
+            talk.reset()
+
     async def say_to_everybody(self, reply: str) -> None:
         """Something that no command asked for, on every connection."""
         for talk in self._live:
             talk.say(reply)
+            await talk.flush()
+
+    async def blurt(self, octets: bytes) -> None:
+        """The same with any octets."""
+        for talk in self._live:
+            talk.output += octets
             await talk.flush()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -183,6 +220,7 @@ class _Talk:
         verb, _, argument = line.partition(" ")
         verb = verb.upper()
         self.server.commands.append((self.number, line))
+        self.server.ahead += bool(self.input) and verb != "BDAT"
         if verb in ("DATA", "EHLO", "STARTTLS", "QUIT") and self.input:
             self.server.faults.append(f"octets behind {verb}: {bytes(self.input[:40])!r}")
         usual = getattr(self, f"do_{verb.lower()}", None)
@@ -191,7 +229,9 @@ class _Talk:
             return
         asked = self.ask(verb, _address(argument) if verb in ("MAIL", "RCPT") else argument)
         if await self.perform(asked):
+            start = len(self.output)
             await usual(argument)
+            await self.reword(asked, start)
         elif verb == "BDAT":
             await self.exactly(int(argument.split()[0]))
             self.forget()
@@ -207,7 +247,9 @@ class _Talk:
         if await self.perform(asked):
             if self.recipients:
                 self.keep(data)
+            start = len(self.output)
             self.say("250 2.0.0 kept" if self.recipients else "554 5.5.1 for nobody")
+            await self.reword(asked, start)
             if isinstance(asked, Also):
                 self.say(asked.reply)
         self.forget()
@@ -293,7 +335,7 @@ class _Talk:
     async def perform(self, answer: Any) -> bool:
         """Do what the script says; True when the usual behaviour is to follow."""
         match answer:
-            case None | Also():
+            case None | Also() | Saying() | Drip():
                 return True
             case Slow(seconds):
                 await self.flush()
@@ -307,6 +349,10 @@ class _Talk:
             case Raw(octets, act):
                 self.output += octets
                 await self.perform(act) if act else None
+            case Reset():
+                await self.flush()
+                self.reset()
+                raise _Gone
             case Act.SILENCE:
                 await self.flush()
                 while True:
@@ -317,6 +363,24 @@ class _Talk:
                 await self.flush()
                 raise _Gone
         return False
+
+    async def reword(self, answer: Any, start: int) -> None:
+        """Say otherwise what was said from there on."""
+        match answer:
+            case Saying(octets):
+                self.output[start:] = octets
+            case Drip(octets, seconds):
+                del self.output[start:]
+                for octet in octets:
+                    await self.flush()
+                    await asyncio.sleep(seconds)
+                    self.output.append(octet)
+
+    def reset(self) -> None:
+        """Gone: what the client sends now is answered by its own machine's or ours, and not politely."""
+        linger_not = struct.pack("ii", 1, 0)
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_not)
+        self.writer.transport.abort()
 
     # Octets
 

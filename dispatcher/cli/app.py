@@ -13,10 +13,12 @@ from dispatcher.cli import (
     database,
     deliveries,
     demo,
+    dkim,
     initialise,
     operators,
     preview,
     roster,
+    send,
     sources,
     status,
     steps,
@@ -63,7 +65,7 @@ for module in (initialise, steps, demo, preview, status):
     module.register(app)
 roster.register(subscribers.app)
 for group in (
-    sources, topics, subscribers, suppressions, articles, deliveries,
-    webhooks, tokens, operators, configuration, database,
+    send, sources, topics, subscribers, suppressions, articles, deliveries,
+    webhooks, tokens, operators, dkim, configuration, database,
 ):  # fmt: skip
     app.add_typer(group.app)

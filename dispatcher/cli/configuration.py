@@ -27,11 +27,13 @@ def show_settings(json: Json = False) -> None:
 
 @app.command()
 def check(json: Json = False) -> None:
-    """Check everything at once: keys, values, zones, queries, cadences, templates."""
+    """Check everything at once: keys, values, zones, queries, cadences, templates, DKIM keys."""
     from dispatcher.cli import show
     from dispatcher.pipeline.preview import try_templates
+    from dispatcher.pipeline.signing import Signer
 
     settings = load_file()
+    Signer.of(settings)
     try_templates(settings)
     counts = {name: len(getattr(settings, name)) for name in ("sources", "topics", "subscribers")}
     if json:

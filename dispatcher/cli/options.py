@@ -16,10 +16,12 @@ DIGITS = 19  # fewer than these fit into a database's integer
 class Listing(TyperGroup):
     """A group of commands whose bare name is its `list`: `sources --json` is `sources list --json`."""
 
+    bare = "list"
+
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        """Put in the `list` that was left out."""
+        """Put in the command that was left out."""
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
+            args = [self.bare, *args]
         return super().parse_args(ctx, args)
 
 
@@ -51,4 +53,8 @@ At = Annotated[
 Id = Annotated[int, typer.Argument(metavar="ID", parser=count)]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", parser=count, help="At most so many.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=0, max=64, help="Send with so many processes."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]

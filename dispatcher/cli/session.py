@@ -68,7 +68,9 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a command's coroutine to its end."""
     import asyncio
 
-    with asyncio.Runner() as runner:
+    from dispatcher.delivery.loop import loop_factory
+
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             return runner.run(work)
         finally:

@@ -23,6 +23,7 @@ def status(json: Json = False) -> None:
 async def _status(*, json: bool) -> None:
     from dispatcher.cli import show
     from dispatcher.model.values import DeliveryStatus
+    from dispatcher.pipeline.standing import WHAT
     from dispatcher.store import figures, outbox
 
     async with store() as opened:
@@ -36,11 +37,13 @@ async def _status(*, json: bool) -> None:
     if json:
         show.as_json(found)
         return
-    deliveries, daemon = found.pop("deliveries"), found["daemon"]
+    deliveries, daemon, kept_back = found.pop("deliveries"), found["daemon"], found.pop("pauses")
     found["daemon"] = f"running, pid {daemon['pid']} on {daemon['host']}" if daemon else "not running"
     show.facts("dispatcher", found)
     show.say("")
     show.facts("deliveries", deliveries)
+    for pause in kept_back:
+        show.say(f"{WHAT[pause['scope']]}: kept back by {pause['by']}; `dispatcher send status` says why")
     if lost:
         show.say("")
         show.table("not delivered, latest first (all: `dispatcher deliveries`)", ("id", "to", "status", "why"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dispatcher.cli.options import At, Json, count
+from dispatcher.cli.options import At, Json, Workers
 from dispatcher.cli.session import Session, context, load_file, run
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     app.command("run")(run_command)
     app.command("web")(web_command)
-    for step in (ingest, plan, send, settle, prune):
+    for step in (ingest, plan, presign, settle, prune):
         app.command()(step)
 
 
@@ -34,31 +34,46 @@ def run_command(
     once: Annotated[bool, typer.Option("--once", help="One pass through all steps, then exit.")] = False,
     at: At = None,
     yes: Annotated[bool, typer.Option("--yes", help="Pause even many readers that config no longer names.")] = False,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Run the daemon, or with --once make a single pass."""
     from dispatcher.cli.trouble import UsageError
 
     if once:
+        if workers is not None:
+            raise UsageError("--workers goes with the daemon, or with `dispatcher send`")
         run(_once(at, yes=yes, json=json))
         return
     for option, value in (("--at", at), ("--json", json)):
         if value:
             raise UsageError(f"{option} goes with --once: a daemon lives in the present and tells it in its log")
-    run(_daemon(yes=yes))
+    run(_daemon(workers, yes=yes))
 
 
-async def _daemon(*, yes: bool) -> None:
+async def _daemon(workers: int | None, *, yes: bool) -> None:
     from contextlib import AsyncExitStack
 
     from dispatcher.daemon import Daemon
     from dispatcher.pipeline.context import load_settings, open_context
     from dispatcher.store.instances import DAEMON
+    from dispatcher.workers.crew import Crew
 
+    settings = load_file()
+    count = settings.send.workers if workers is None else workers
     async with AsyncExitStack() as stack:
-        ctx = await stack.enter_async_context(open_context(load_file(), role=DAEMON))
+        ctx = await stack.enter_async_context(open_context(settings, role=DAEMON))
         await _open_pages(ctx, stack)
-        await Daemon(ctx, reload=lambda: load_settings(Session.config), yes=yes).run()
+        crew = Crew(count, settings, ctx.stopping, debug=Session.debug)
+
+        def reload() -> Settings:
+            fresh = load_settings(Session.config)
+            crew.reload()
+            return fresh
+
+        if count:
+            await stack.enter_async_context(crew.at_work())
+        await Daemon(ctx, reload=reload, yes=yes, ring_senders=crew.look if count else None).run()
 
 
 async def _open_pages(ctx: Context, stack: AsyncExitStack) -> None:
@@ -160,7 +175,8 @@ def _hints(settings: Settings, reports: Mapping[str, Mapping[str, int]]) -> list
     return [hint for hint, applies in hints.items() if applies]
 
 
-def _single(step: Step, title: str, at: datetime | None, *, json: bool) -> None:
+def single(step: Step, title: str, at: datetime | None, *, json: bool) -> None:
+    """Run one step as a command, and show what it did."""
     async def work() -> None:
         from dispatcher import clock
         from dispatcher.cli import show
@@ -189,7 +205,7 @@ def ingest(
 
         return await ingest(ctx, now, everything=everything)
 
-    _single(step, "ingest", at, json=json)
+    single(step, "ingest", at, json=json)
 
 
 def plan(
@@ -207,7 +223,18 @@ def plan(
 
         return await plan(ctx, now)
 
-    _single(step, "plan", at, json=json)
+    single(step, "plan", at, json=json)
+
+
+def presign(at: At = None, json: Json = False) -> None:
+    """Make and sign the digests that are due soon, as long before as [send] presign says."""
+
+    async def step(ctx: Context, now: datetime) -> Any:
+        from dispatcher.pipeline.presign import presign
+
+        return await presign(ctx, now)
+
+    single(step, "presign", at, json=json)
 
 
 async def _dry_run(at: datetime | None, *, json: bool) -> None:
@@ -256,24 +283,6 @@ async def _described(ctx: Context, report: PlanReport, now: datetime) -> list[di
     ]
 
 
-def send(
-    at: At = None,
-    limit: Annotated[int | None, typer.Option(metavar="N", parser=count, help="At most so many mails.")] = None,
-    json: Json = False,
-) -> None:
-    """Send the mail that is in the outbox and due, and tell webhooks what they are to be told."""
-
-    async def step(ctx: Context, now: datetime) -> Any:
-        from dispatcher.pipeline.send import send
-        from dispatcher.pipeline.tell import tell
-
-        sent = await send(ctx, now, limit=limit)
-        told = await tell(ctx, now)
-        return asdict(sent) | {f"webhooks_{name}": number for name, number in asdict(told).items()}
-
-    _single(step, "send", at, json=json)
-
-
 def settle(at: At = None, json: Json = False) -> None:
     """Apply what came back: bounces, complaints, departures."""
 
@@ -282,7 +291,7 @@ def settle(at: At = None, json: Json = False) -> None:
 
         return await settle(ctx, now)
 
-    _single(step, "settle", at, json=json)
+    single(step, "settle", at, json=json)
 
 
 def prune(at: At = None, json: Json = False) -> None:
@@ -293,4 +302,4 @@ def prune(at: At = None, json: Json = False) -> None:
 
         return await prune(ctx, now)
 
-    _single(step, "prune", at, json=json)
+    single(step, "prune", at, json=json)

@@ -6,9 +6,16 @@ What checks one here returns it in normal form, or raises ValueError with a sent
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+
+from dispatcher.config.nearest import did_you_mean
+from dispatcher.model import providers
+
+LONGEST_BOUNCE_LOCAL = 27
+"""Octets before the "@" that leave room for a delivery's name: `delivery.verp` says how much that takes."""
 
 # Reserved (RFC 6761), yet what home networks, containers and tests are really called.
 _LOCAL_TOP_LEVELS = ("localhost", "local", "test")
@@ -19,6 +26,7 @@ _PLAIN = re.compile(
 )
 _NAME_AND_ADDRESS = re.compile(r'(?P<name>"(?:[^"\\]|\\.)*"|[^"<>]*)\s*<(?P<address>[^<>]*)>')
 _PLAIN_NAME = re.compile(r"[\w !#$%&'*+/=?^`{|}~-]*")
+_DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LIST_ID = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)+", re.IGNORECASE)
 
 
@@ -36,6 +44,7 @@ class Mailbox(NamedTuple):
         return f"{name} <{self.address}>"
 
 
+@lru_cache(maxsize=64)  # the sender's is asked for with every message
 def mailbox(text: str) -> Mailbox:
     """One mailbox, "Name <address>" or a bare address (RFC 5322 §3.4); a name need not be quoted."""
     match = _NAME_AND_ADDRESS.fullmatch(text.strip())
@@ -62,6 +71,54 @@ def reader_email(text: str) -> str:
     domain = address.rpartition("@")[2]
     if "." not in domain and domain != "localhost":
         raise ValueError(f'"{text}" is not complete: its domain "{domain}" has no dot; did you mean "{address}.com"?')
+    return address
+
+
+def mail_domain(text: str) -> str:
+    """The domain of mail addresses, in ASCII and lower case."""
+    try:
+        return _checked(f"postmaster@{text.strip()}")[1].lower()
+    except ValueError:
+        raise ValueError(f'"{text}" is not a domain; expected such as "news.example"') from None
+
+
+def domain_pattern(text: str) -> str:
+    """A domain of mail addresses, or with "*." before it all domains below that one; in ASCII and lower case."""
+    below = "*." if text.strip().startswith("*.") else ""
+    try:
+        return below + mail_domain(text.strip().removeprefix(below))
+    except ValueError:
+        raise ValueError(f'"{text}" is not a domain; expected such as "mail.example" or "*.mail.example"') from None
+
+
+def sender_pattern(text: str) -> str:
+    """An address or a domain that mail comes from; as `domain_pattern`, an address in lower case too."""
+    if "@" not in text:
+        return domain_pattern(text)
+    local, _, domain = email(text).lower().rpartition("@")
+    return f"{local}@{mail_domain(domain)}"
+
+
+def destination(text: str) -> str:
+    """Where mail goes to: a provider's name, a domain in ASCII, or "*" for each of the others."""
+    name = text.strip().lower()
+    if name == "*" or name in providers.NAMES:
+        return name
+    if "." in name:
+        return mail_domain(name)
+    expected = 'expected a provider such as "gmail", a domain, or "*" for each of the others'
+    raise ValueError(f'"{text[:60]}" is not a provider{did_you_mean(text, providers.NAMES, expected)}')
+
+
+def bounce_address(text: str) -> str:
+    """An address that bounces go to, with room for a delivery's name before the "@" (standards S12)."""
+    address = email(text)
+    local = address.rpartition("@")[0]
+    if not _DOT_ATOM.fullmatch(local) or len(local) > LONGEST_BOUNCE_LOCAL:
+        raise ValueError(
+            f'"{text}" cannot take bounces: before the "@", at most {LONGEST_BOUNCE_LOCAL} plain letters, digits and '
+            'marks; expected such as "bounces@news.example"'
+        )
     return address
 
 

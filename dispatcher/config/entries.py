@@ -11,7 +11,9 @@ from dispatcher.config.nearest import did_you_mean
 from dispatcher.config.secrets import is_given
 
 _SHORTEST_SECRET = 24
-_UNIQUE = {"smtp": "name", "sources": "name", "topics": "slug", "subscribers": "email", "webhooks": "name"}
+_UNIQUE = {
+    "smtp": "name", "sources": "name", "topics": "slug", "subscribers": "email", "webhooks": "name", "limits": "to",
+}  # fmt: skip
 
 
 def check(draft: Draft) -> None:
@@ -25,8 +27,7 @@ def check(draft: Draft) -> None:
         _check_relay(draft, number, relay)
     for number, webhook in draft.entries("webhooks"):
         _check_webhook(draft, number, webhook)
-    if draft.tree.get("smtp") == []:
-        draft.complain(("smtp",), "is empty; expected at least one [[smtp]], or none at all for the one on localhost")
+    _check_relays(draft)
 
 
 def _check_unique(draft: Draft, name: str, key: str) -> None:
@@ -56,6 +57,22 @@ def _check_follows(draft: Draft, number: int, follows: Any, slugs: Mapping[str, 
             known = f"expected one of {_listed(slugs)}" if slugs else "there are no [[topics]] yet"
             draft.complain(keys, f'"{slug}" is not a topic{did_you_mean(slug, slugs, known)}')
         seen.add(slug)
+
+
+def _check_relays(draft: Draft) -> None:
+    """That there is one at least for every mail, and that those without a name can be told apart."""
+    relays = draft.entries("smtp")
+    if draft.tree.get("smtp") == []:
+        draft.complain(("smtp",), "is empty; expected at least one [[smtp]], or none at all for the one on localhost")
+    elif relays and all(relay.get("only_to") or relay.get("only_from") for _, relay in relays):
+        draft.complain(("smtp",), "has no relay for all other mail; expected one without only_to and only_from")
+    first: dict[tuple[Any, Any], int] = {}
+    for number, relay in relays:
+        if not relay.get("name"):
+            server = (relay.get("host", "localhost"), relay.get("port", 25))
+            earlier = first.setdefault(server, number)
+            if earlier != number:
+                draft.complain(("smtp", number, "name"), f"is empty, and smtp[{earlier}] is the same server; name them")
 
 
 def _check_relay(draft: Draft, number: int, relay: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, SecretStr, Strict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from dispatcher.config import addresses, durations, networks, texts, urls
+from dispatcher.config import addresses, durations, networks, rates, texts, urls
 from dispatcher.errors import CadenceError, QueryError
 
 REFUSED = "refused"
@@ -35,6 +35,17 @@ def at_least(shortest: str) -> AfterValidator:
     def check(value: timedelta) -> timedelta:
         if value < durations.parse(shortest):
             raise refused(f'"{durations.write(value)}" is too short; expected at least "{shortest}"')
+        return value
+
+    return AfterValidator(check)
+
+
+def at_most(longest: str) -> AfterValidator:
+    """A duration must not be longer than this."""
+
+    def check(value: timedelta) -> timedelta:
+        if value > durations.parse(longest):
+            raise refused(f'"{durations.write(value)}" is too long; expected at most "{longest}"')
         return value
 
     return AfterValidator(check)
@@ -105,6 +116,13 @@ ZoneOrBlank = Annotated[str, _or_blank(texts.zone)]
 Language = Annotated[str, _checked(texts.locale)]
 LanguageOrBlank = Annotated[str, _or_blank(texts.locale)]
 Slug = Annotated[str, _checked(texts.slug)]
+Selector = Annotated[str, _checked(texts.selector)]
+DomainPattern = Annotated[str, _checked(addresses.domain_pattern)]
+SenderPattern = Annotated[str, _checked(addresses.sender_pattern)]
+MailDomainOrBlank = Annotated[str, _or_blank(addresses.mail_domain)]
+RateOrBlank = Annotated[str, _checked(rates.check)]
+DayOrBlank = Annotated[str, _or_blank(texts.day)]
+Destination = Annotated[str, _checked(addresses.destination)]
 Host = Annotated[str, _checked(texts.host)]
 ListenAddress = Annotated[str, _or_blank(networks.listen)]
 Network = Annotated[str, _checked(networks.network)]
@@ -114,7 +132,9 @@ CadenceOrBlank = Annotated[str, AfterValidator(lambda text, info: _cadence(text,
 QueryText = Annotated[str, AfterValidator(_query)]
 MailboxText = Annotated[str, _checked(lambda text: str(addresses.mailbox(texts.line(text))))]
 MailboxOrBlank = Annotated[str, _or_blank(lambda text: str(addresses.mailbox(texts.line(text))))]
+EmailOrBlank = Annotated[str, _or_blank(lambda text: addresses.email(texts.line(text)))]
 ReaderEmail = Annotated[str, _checked(lambda text: addresses.reader_email(texts.line(text)))]
+BounceAddressOrBlank = Annotated[str, _or_blank(lambda text: addresses.bounce_address(texts.line(text)))]
 ListIdOrBlank = Annotated[str, _or_blank(addresses.list_id)]
 WebUrl = Annotated[str, _checked(lambda text: urls.web_url(texts.filled_line(text)))]
 WebUrlOrBlank = Annotated[str, _or_blank(lambda text: urls.web_url(texts.line(text)))]

@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 import dispatcher
 from dispatcher.config import addresses, urls
 from dispatcher.config.fields import (
+    BounceAddressOrBlank,
     CadenceOrBlank,
     CadenceText,
     DatabaseUrl,
@@ -45,7 +46,14 @@ from dispatcher.config.fields import (
     type_of_list,
 )
 from dispatcher.config.section import Section
-from dispatcher.config.sending import RelaySettings, SendSettings
+from dispatcher.config.sending import (
+    AlertsSettings,
+    DkimSettings,
+    LimitSettings,
+    RelaySettings,
+    SafetySettings,
+    SendSettings,
+)
 
 WebhookEvent = Literal["subscribed", "confirmed", "unsubscribed", "sent", "failed", "bounced"]
 
@@ -75,6 +83,7 @@ class MailSettings(Section):
     sender: MailboxText = Field("Newsletter <newsletter@localhost>", alias="from")
     reply_to: MailboxOrBlank = ""
     list_id: ListIdOrBlank = ""
+    bounce_address: BounceAddressOrBlank = ""
 
     @property
     def sender_name(self) -> str:
@@ -230,12 +239,16 @@ class Document(Section):
     database: DatabaseSettings = DatabaseSettings()
     mail: MailSettings = MailSettings()
     smtp: Annotated[tuple[RelaySettings, ...], type_of_list] = (RelaySettings(),)
+    dkim: Annotated[tuple[DkimSettings, ...], type_of_list] = ()
     sources: Annotated[tuple[SourceEntry, ...], type_of_list] = ()
     topics: Annotated[tuple[TopicEntry, ...], type_of_list] = ()
     subscribers: Annotated[tuple[SubscriberEntry, ...], type_of_list] = ()
     schedule: ScheduleSettings = ScheduleSettings()
     digest: DigestSettings = DigestSettings()
     send: SendSettings = SendSettings()
+    limits: Annotated[tuple[LimitSettings, ...], type_of_list] = ()
+    safety: SafetySettings = SafetySettings()
+    alerts: AlertsSettings = AlertsSettings()
     ingest: IngestSettings = IngestSettings()
     templates: TemplatesSettings = TemplatesSettings()
     web: WebSettings = WebSettings()

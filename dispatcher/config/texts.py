@@ -6,6 +6,7 @@ Every function here returns the value in normal form, or raises ValueError with 
 from __future__ import annotations
 
 import re
+from datetime import date
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -62,6 +63,21 @@ def slug(text: str) -> str:
         hint = f'; did you mean "{cleaned}"?' if cleaned else ""
         raise ValueError(f'"{text[:60]}" is not a slug; expected small letters, digits and hyphens{hint}')
     return text
+
+
+def selector(text: str) -> str:
+    """A DKIM selector: one or more DNS labels (RFC 6376 §3.1)."""
+    if not re.fullmatch(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.|$))+", text) or text.endswith("."):
+        raise ValueError(f'"{text[:60]}" is not a selector; expected letters, digits and hyphens, such as "s202603"')
+    return text.lower()
+
+
+def day(text: str) -> str:
+    """A day of the calendar, such as "2026-03-01"."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f'"{text[:60]}" is not a day; expected such as "2026-03-01"') from None
 
 
 def host(text: str) -> str:

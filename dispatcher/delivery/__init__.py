@@ -14,7 +14,7 @@ From the outside in:
     manners     what was learnt of a relay: which way it may be spoken to
     relay       what is known about a relay: where, how secured, how patient
     commands    MAIL and RCPT with their parameters
-    envelope    what may go on the wire at all
+    envelope    what may go on the wire at all; `verp` makes senders that name their delivery
     outcomes    from a server's reply to an Outcome, by the table in `rules`
     trouble     words for what breaks on the way
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from dispatcher.delivery.envelope import Envelope
@@ -12,10 +13,36 @@ from dispatcher.model.values import Blame, Outcome, OutcomeKind
 LONGEST_ENVELOPE_ID = 100  # RFC 3461 §4.4
 LONGEST_ORIGINAL_RECIPIENT = 500  # RFC 3461 §4.2
 
+LONGEST_NUMBER = 20
+"""Digits of a limit that is worth believing: RFC 1870 §3."""
+
 Offers = Mapping[str, str]
 """What EHLO offered: keywords in lower case, with their parameters."""
 
 _NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a relay takes messages. `largest` is the octets of one, 0 for any; `reports` is what we ask for."""
+
+    takes_size: bool = False
+    largest: int = 0
+    takes_8bit: bool = False
+    takes_utf8: bool = False
+    reports: bool = False
+
+    @classmethod
+    def of(cls, offers: Offers, *, reports: bool = False) -> Terms:
+        """The terms of a relay with these offers; delivery reports are asked for only where they are known."""
+        limit = offers.get("size", "").strip()
+        return cls(
+            takes_size="size" in offers,
+            largest=int(limit) if limit.isdecimal() and len(limit) <= LONGEST_NUMBER else 0,
+            takes_8bit="8bitmime" in offers,
+            takes_utf8="smtputf8" in offers,
+            reports=reports and "dsn" in offers,
+        )
 
 
 class Announcement(NamedTuple):
@@ -25,27 +52,27 @@ class Announcement(NamedTuple):
     rcpt: bytes
 
 
-def announce(envelope: Envelope, offers: Offers, *, reports: bool = False) -> Announcement | Outcome:
-    """MAIL and RCPT for a message as a relay with these offers takes them, or the refusal it would give.
+def announce(envelope: Envelope, terms: Terms) -> Announcement | Outcome:
+    """MAIL and RCPT for a message as a relay on these terms takes them, or the refusal it would give.
 
-    SIZE (RFC 1870 §6), BODY (RFC 6152 §3), SMTPUTF8 (RFC 6531 §3.4); with `reports` also RET, ENVID, NOTIFY and ORCPT
+    SIZE (RFC 1870 §6), BODY (RFC 6152 §3), SMTPUTF8 (RFC 6531 §3.4); for reports also RET, ENVID, NOTIFY and ORCPT
     (RFC 3461 §4, standards S13). ValueError if the envelope's id cannot be an ENVID.
     """
     mail, rcpt = f"MAIL FROM:<{envelope.sender}>", f"RCPT TO:<{envelope.recipient}>"
-    if "size" in offers:
-        limit, size = offers["size"].strip(), len(envelope.message)
-        if limit.isdecimal() and 0 < int(limit) < size:
-            return _refusal(552, "5.3.4", f"the message has {size} octets, the relay takes {int(limit)}")
+    if terms.takes_size:
+        size = len(envelope.message)
+        if 0 < terms.largest < size:
+            return _refusal(552, "5.3.4", f"the message has {size} octets, the relay takes {terms.largest}")
         mail += f" SIZE={size}"
     if envelope.is_8bit:
-        if "8bitmime" not in offers:
+        if not terms.takes_8bit:
             return _refusal(554, "5.6.3", "the message is 8-bit, and the relay offers no 8BITMIME")
         mail += " BODY=8BITMIME"
     if envelope.needs_utf8:
-        if "smtputf8" not in offers:
+        if not terms.takes_utf8:
             return _refusal(553, "5.6.7", "an address or a header is not ASCII, and the relay offers no SMTPUTF8")
         mail += " SMTPUTF8"
-    if reports and "dsn" in offers:
+    if terms.reports:
         mail += _returning(envelope.envelope_id)
         rcpt += _notifying(envelope.recipient)
     return Announcement(mail.encode(), rcpt.encode())

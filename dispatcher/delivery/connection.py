@@ -1,7 +1,7 @@
-"""One conversation with a relay, over aiosmtplib: connect, secure, log in; then MAIL, RCPT, DATA for each message.
+"""The opening of a conversation with a relay, over aiosmtplib: connect, greet, secure, log in.
 
-Each command is driven by itself rather than through `sendmail`, because an Outcome depends on how far the conversation
-had come, above all on whether the end of the message was handed over before it broke.
+Then the open transport is handed over to a protocol of ours that carries the mail: an Outcome depends on how far a
+transaction had come, and a reply counts only if it stands where it belongs.
 """
 
 from __future__ import annotations
@@ -10,24 +10,18 @@ import asyncio
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import cast
 
 import aiosmtplib
 from aiosmtplib import SMTPHeloError, SMTPResponseException
 
-from dispatcher.delivery.commands import Announcement, Offers, announce
-from dispatcher.delivery.envelope import Envelope
-from dispatcher.delivery.line import Fate
-from dispatcher.delivery.outcomes import Stage, classify, without_recipient
+from dispatcher.delivery.commands import Offers
+from dispatcher.delivery.outcomes import Stage, classify
 from dispatcher.delivery.relay import Encryption, Relay
-from dispatcher.delivery.transport import Ready
 from dispatcher.delivery.trouble import FAILURES, words_for
 from dispatcher.model.values import Blame, Outcome, OutcomeKind
 
 FAREWELL_TIMEOUT = 5.0
-GO_AHEAD = 354
-SERVICE_CLOSING = 421
 TLS_NOT_AVAILABLE = 454
 METHOD_UNKNOWN = frozenset({500, 502, 504})
 
@@ -40,16 +34,10 @@ class _StoppedError(Exception):
 
 
 class Connection:
-    """One conversation. Used by one send at a time; after anything unexpected it is closed and never used again."""
-
-    capacity = 1
+    """A conversation up to where mail may be sent. After anything unexpected it is closed and never used again."""
 
     def __init__(self, relay: Relay, tls_context: ssl.SSLContext) -> None:
-        self.transactions = 0
-        self.stage = Stage.CONNECT
         self._relay = relay
-        self._needs_reset = False
-        self._recipient = ""
         self._client = aiosmtplib.SMTP(
             hostname=relay.host,
             port=relay.port,
@@ -61,19 +49,9 @@ class Connection:
         )
 
     @property
-    def is_open(self) -> bool:
-        """Whether another message may be tried on it."""
-        return self._client.is_connected
-
-    @property
     def offers(self) -> Offers:
-        """What the relay offered after the last EHLO; nothing once it is gone."""
+        """What the relay offered after the last EHLO."""
         return dict(self._client.esmtp_extensions)
-
-    @property
-    def went_stale(self) -> bool:
-        """Whether it broke between two messages, as when the server tires of waiting: no message's fault."""
-        return not self.is_open and self.transactions > 1 and self.stage in (Stage.RSET, Stage.MAIL)
 
     async def open(self, helo: str) -> Outcome | None:
         """Connect, secure and log in, greeting as `helo` or, when empty, as our bare address. None, or the failure."""
@@ -83,36 +61,23 @@ class Connection:
             await self._greet(helo)
             await self._secure(helo)
             await self._log_in()
+            if not self._client.is_connected:  # it has greeted us, and hung up
+                raise self._stop(words_for(ConnectionError(), Stage.EHLO, self._relay))
         except _StoppedError as stopped:
             self.abort()
-            return self._attributed(stopped.outcome)
+            return stopped.outcome
         except BaseException:
             self.abort()
             raise
         return None
 
-    def hand_over_to(self, protocol: asyncio.Protocol) -> asyncio.Transport:
+    def hand_over_to(self, protocol: asyncio.BaseProtocol) -> asyncio.Transport:
         """Give the open transport to a protocol that goes on by itself. Only `abort` is of use here after that."""
         transport = cast(asyncio.Transport, self._client.transport)
+        transport.pause_reading()  # uvloop decides how to read for whom when it begins to
         transport.set_protocol(protocol)
+        transport.resume_reading()
         return transport
-
-    async def send(self, envelope: Envelope, ready: Ready | None = None) -> Outcome | Fate | None:
-        """One mail transaction. Nothing is awaited once the outcome is known, so that no cancellation can lose it."""
-        if ready is not None and not await ready():
-            return None
-        self.transactions += 1
-        self._recipient = envelope.recipient
-        try:
-            await self._announce(envelope)
-            outcome = await self._hand_over(envelope.dotted)
-        except _StoppedError as stopped:
-            outcome = stopped.outcome
-        except BaseException:
-            self.abort()
-            raise
-        self._needs_reset = self._needs_reset and outcome.kind is not OutcomeKind.ACCEPTED
-        return Fate.GIVEN_BACK if self.went_stale else self._attributed(outcome)
 
     async def quit(self) -> None:
         """Say goodbye, briefly, and close."""
@@ -185,79 +150,19 @@ class Connection:
                     if error.code not in METHOD_UNKNOWN or authenticate is offered[-1]:
                         raise
 
-    # One transaction
-
-    async def _announce(self, envelope: Envelope) -> None:
-        """RSET if the last message failed, then MAIL, RCPT and DATA, up to the relay's go-ahead."""
-        if self._needs_reset:
-            await self._command(Stage.RSET, b"RSET")
-        announcement = self._announcement(envelope)
-        self._needs_reset = True
-        await self._command(Stage.MAIL, announcement.mail)
-        await self._command(Stage.RCPT, announcement.rcpt)
-        await self._command(Stage.DATA, b"DATA", positive=range(GO_AHEAD, GO_AHEAD + 1))
-
-    def _announcement(self, envelope: Envelope) -> Announcement:
-        self.stage = Stage.MAIL
-        if not self.is_open:  # its extensions are forgotten by now, which must not look like a refusal
-            raise self._stop(words_for(ConnectionError(), Stage.MAIL, self._relay))
-        announcement = announce(envelope, self._client.esmtp_extensions, reports=self._relay.delivery_reports)
-        if isinstance(announcement, Outcome):
-            raise _StoppedError(announcement)
-        return announcement
-
-    async def _command(self, stage: Stage, command: bytes, *, positive: range = range(200, 300)) -> None:
-        with self._at(stage):
-            reply = await self._client.execute_command(command)
-            if reply.code not in positive:
-                # A positive reply of the wrong sort is out of step, and -1 is what the library calls that.
-                raise SMTPResponseException(reply.code if reply.code >= 400 else -1, reply.message)
-
-    async def _hand_over(self, dotted: bytes) -> Outcome:
-        """Write the message and its end in one piece, and read the answer (RFC 5321 §4.1.1.4, §4.5.2)."""
-        self.stage = Stage.CONTENT
-        protocol, transport = self._client.protocol, cast(asyncio.WriteTransport, self._client.transport)
-        kind = OutcomeKind.DEFERRED
-        try:
-            if protocol is None:
-                raise ConnectionError
-            protocol.write(dotted + b".\r\n")
-            kind = OutcomeKind.UNCERTAIN
-            reply = await protocol.read_response(timeout=self._relay.end_of_data_timeout)
-        except FAILURES as error:
-            # While its end is still in our own buffer, the relay cannot have the message.
-            if transport is not None and transport.get_write_buffer_size() > 0:
-                kind = OutcomeKind.DEFERRED
-            self.abort()
-            raise self._stop(words_for(error, self.stage, self._relay), kind) from error
-        if transport.get_write_buffer_size() > 0:
-            self.abort()  # answered before it had read everything: out of step from here on
-            if reply.code < 400:
-                raise self._stop("the relay accepted a message that it cannot have read")
-        return self._answer(reply.code, reply.message)
-
     # From what happened to an Outcome
 
     @contextmanager
     def _at(self, stage: Stage) -> Iterator[None]:
         """Whatever fails inside failed at `stage`."""
-        self.stage = stage
         try:
             yield
         except SMTPResponseException as error:
-            raise _StoppedError(self._answer(error.code, error.message)) from error
+            # A positive reply of the wrong sort is no reply to this, and -1 is what the library calls that.
+            code = error.code if error.code >= 400 else -1
+            raise _StoppedError(classify(code, "", error.message, stage=stage)) from error
         except FAILURES as error:
-            self.abort()
             raise self._stop(words_for(error, stage, self._relay)) from error
 
-    def _answer(self, code: int, text: str) -> Outcome:
-        """Classify a reply; after "closing", a refused RSET, and what is no reply at all, nothing more can be said."""
-        if code == SERVICE_CLOSING or self.stage is Stage.RSET or not 200 <= code < 600:
-            self.abort()
-        return classify(code, "", without_recipient(text, self._recipient), stage=self.stage)
-
-    def _stop(self, text: str, kind: OutcomeKind = OutcomeKind.DEFERRED) -> _StoppedError:
-        return _StoppedError(Outcome(kind, text=text, blame=Blame.RELAY))
-
-    def _attributed(self, outcome: Outcome) -> Outcome:
-        return replace(outcome, relay=self._relay.label)
+    def _stop(self, text: str) -> _StoppedError:
+        return _StoppedError(Outcome(OutcomeKind.DEFERRED, text=text, blame=Blame.RELAY))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import idna
 
@@ -15,20 +15,20 @@ _ATOMS = r'[^\s<>()\[\]\\,;:"@\x00-\x20\x7f-\x9f\ud800-\udfff]+'
 _QUOTED = r'"(?:[^"\\\x00-\x1f\x7f-\x9f\ud800-\udfff]|\\[\x20-\x7e])*"'
 _DOMAIN = r"(?:\[[\x21-\x5a\x5e-\x7e]+\]|[^\s<>()\[\]\\,;:\"@\x00-\x20\x7f-\x9f\ud800-\udfff]+)"
 _MAILBOX = re.compile(rf"({_ATOMS}|{_QUOTED})@({_DOMAIN})")
+_PLAIN = re.compile(r"[A-Za-z0-9_.+=-]+@[A-Za-z0-9.-]+")  # as nearly all are: a quick look is enough
 
 
 class Vetted(bytes):
     """A message that was checked piece by piece as it was put together, and is not gone through again.
 
     Whoever makes one promises: lines end in CRLF, the last one too; none is longer than 998 octets or begins with ".";
-    no other CR or LF, no NUL.
+    no other CR or LF, no NUL, and nothing but ASCII.
     """
 
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One message for one recipient, checked: nothing in it can break out of its SMTP command or its lines.
 
     `envelope_id` is what a delivery report will call it (RFC 3461 §4.4), where the relay is asked for reports.
@@ -42,13 +42,14 @@ class Envelope:
     @property
     def is_8bit(self) -> bool:
         """Whether the message holds octets above 127; ours never do (standards F6)."""
-        return not self.message.isascii()
+        return not (isinstance(self.message, Vetted) or self.message.isascii())
 
     @property
     def needs_utf8(self) -> bool:
         """Whether SMTPUTF8 is needed: a local part or a header beyond ASCII (RFC 6531 §3.4)."""
-        header = self.message[: self.message.find(b"\r\n\r\n")] if self.is_8bit else b""
-        return not (self.sender.isascii() and self.recipient.isascii() and header.isascii())
+        if not (self.sender.isascii() and self.recipient.isascii()):
+            return True
+        return self.is_8bit and not self.message[: self.message.find(b"\r\n\r\n")].isascii()
 
     @property
     def dotted(self) -> bytes:
@@ -82,6 +83,8 @@ def prepare(envelope_from: str, recipient: str, message: bytes, envelope_id: str
 
 def _mailbox(address: str) -> str | None:
     """The address with its domain as A-labels (RFC 6531 §3.2), or None if it may not stand in a command."""
+    if _PLAIN.fullmatch(address):
+        return address
     parts = _MAILBOX.fullmatch(address)
     if parts is None:
         return None

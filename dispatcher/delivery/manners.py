@@ -16,12 +16,6 @@ log = logger("smtp")
 MEMORY = 600.0
 """Seconds that misbehaviour is remembered."""
 
-SEATS = 3
-"""Sends that keep a pipelined line full: one message on its way, one announced, one that waits to be."""
-
-DEEPEST = 8
-"""The same with CHUNKING, all of them on their way. Each is uncertain when the connection is lost."""
-
 
 class Way(IntEnum):
     """How to speak to a relay; the higher, the faster, and the more is taken on trust."""
@@ -31,12 +25,20 @@ class Way(IntEnum):
     CHUNKED = 2
 
 
+DEEPEST = 8
+"""Messages that are on their way at once with CHUNKING. Each is uncertain when the connection is lost."""
+
+SEATS = {Way.PLAIN: 1, Way.PIPELINED: 4, Way.CHUNKED: DEEPEST}
+"""Sends that keep a line full. Pipelined: one message on its way, one announced, two that are about to be."""
+
+
 class Manners:
     """What is known of one relay; see the module."""
 
     def __init__(self, label: str) -> None:
         self.depth = 1
-        self._label = label
+        self.begins_anew = False  # it has answered RSET as it should
+        self.label = label
         self._last = Way.PLAIN  # until a line has been opened
         self._best, self._best_until = Way.CHUNKED, 0.0
         self._carries, self._carries_until = 0, 0.0
@@ -51,11 +53,13 @@ class Manners:
     @property
     def seats(self) -> int:
         """How many sends keep one of its lines full, going by the line that was opened last."""
-        return {Way.PLAIN: 1, Way.PIPELINED: SEATS, Way.CHUNKED: DEEPEST}[self._last]
+        return SEATS[self._last]
 
     def carries(self, most: int) -> int:
         """How many messages to put on one connection, `most` being our own limit."""
-        return min(most, self._carries) if time.monotonic() < self._carries_until else most
+        if not self._carries or time.monotonic() >= self._carries_until:
+            return most
+        return min(most, self._carries)
 
     def took_a_chunk(self) -> None:
         """A message sent with CHUNKING was accepted: twice as many at once may be tried."""
@@ -76,9 +80,9 @@ class Manners:
         self._fall_back(Way.PLAIN, reason)
 
     def _fall_back(self, to: Way, reason: str) -> None:
-        self.depth = 1
+        self.depth, self.begins_anew = 1, False
         now = time.monotonic()
         if now >= self._best_until or to < self._best:
             self._best = to
-            log.warning("a relay is spoken to more slowly for a while", relay=self._label, way=to.name, reason=reason)
+            log.warning("a relay is spoken to more slowly for a while", relay=self.label, way=to.name, reason=reason)
         self._best_until = now + MEMORY

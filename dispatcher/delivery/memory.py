@@ -38,6 +38,14 @@ class MemoryTransport:
         """How many sends at once are worth while."""
         return self.max_connections
 
+    def route(self, envelope_from: str, recipient: str) -> str:
+        """Everything goes one way."""
+        return ACCEPTED.relay
+
+    def blocked_since(self, envelope_from: str, recipient: str) -> datetime | None:
+        """The same for all."""
+        return self.failing_since
+
     async def send(
         self, envelope_from: str, recipient: str, message: bytes, *, ready: Ready | None = None, envelope_id: str = ""
     ) -> Outcome | None:

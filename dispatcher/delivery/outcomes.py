@@ -40,7 +40,7 @@ _LEADING_CODE = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
 _BRACKETED_CODE = re.compile(r"[(\[]\s*#?([245]\.\d{1,3}\.\d{1,3})\s*[)\]]")
 
 
-def classify(code: int, enhanced: str, text: str, *, stage: str) -> Outcome:
+def classify(code: int, enhanced: str, text: str, *, stage: str, relay: str = "") -> Outcome:
     """What a reply means, given at `stage` (see Stage). The enhanced code is read from the text when not given.
 
     Where basic and enhanced code contradict each other, temporary wins. A number that is no reply code is a server
@@ -49,18 +49,18 @@ def classify(code: int, enhanced: str, text: str, *, stage: str) -> Outcome:
     text = clean(text)
     enhanced = enhanced or enhanced_code(text)
     if 200 <= code < 300:
-        return Outcome(OutcomeKind.ACCEPTED, code, enhanced, text)
+        return Outcome(OutcomeKind.ACCEPTED, code, enhanced, text, Blame.NOBODY, relay)
     if not 400 <= code < 600:
         kind = OutcomeKind.UNCERTAIN if stage == Stage.CONTENT else OutcomeKind.DEFERRED
-        return Outcome(kind, max(code, 0), enhanced, f"not a reply we can follow: {text}", Blame.RELAY)
+        return Outcome(kind, max(code, 0), enhanced, f"not a reply we can follow: {text}", Blame.RELAY, relay)
     if stage in ABOUT_THE_RELAY or code in RELAY_CODES:
-        return Outcome(OutcomeKind.DEFERRED, code, enhanced, text, Blame.RELAY)
+        return Outcome(OutcomeKind.DEFERRED, code, enhanced, text, Blame.RELAY, relay)
     blame = _blame(code, enhanced, text, stage)
     if blame is not Blame.RELAY and not _is_temporary(code, enhanced, stage):
-        return Outcome(OutcomeKind.REJECTED, code, enhanced, text, blame)
+        return Outcome(OutcomeKind.REJECTED, code, enhanced, text, blame, relay)
     # What may yet go well is no verdict on the address.
     lenient = Blame.ADDRESS_SOFT if blame is Blame.ADDRESS else blame
-    return Outcome(OutcomeKind.DEFERRED, code, enhanced, text, lenient)
+    return Outcome(OutcomeKind.DEFERRED, code, enhanced, text, lenient, relay)
 
 
 def enhanced_code(text: str) -> str:
@@ -71,7 +71,7 @@ def enhanced_code(text: str) -> str:
 
 def without_recipient(text: str, recipient: str) -> str:
     """Servers like to repeat the address: it is private, and `spam@` in it would pass for a verdict on the mail."""
-    if not recipient or recipient.casefold() not in text.casefold():
+    if "@" not in text or not recipient or recipient.casefold() not in text.casefold():
         return text
     return re.sub(re.escape(recipient), "[recipient]", text, flags=re.IGNORECASE)
 

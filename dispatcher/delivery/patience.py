@@ -20,11 +20,11 @@ class Patience:
         """Whether anything is waited for."""
         return self._due is not None
 
-    def wait(self, seconds: float) -> None:
-        """From now on, wait for so long."""
-        self._due = self._loop.time() + seconds
-        if self._timer is None or self._rings > self._due:
-            self._wind_up(self._due)
+    def wait_until(self, when: float) -> None:
+        """From now on, wait until then, by the loop's clock."""
+        self._due = when
+        if self._timer is None or self._rings > when:
+            self._wind_up(when)
 
     def rest(self) -> None:
         """Nothing is waited for at the moment."""

@@ -1,30 +1,29 @@
-"""A line that is kept full: PIPELINING (RFC 2920), and CHUNKING (RFC 3030) where it is offered.
+"""A line to a relay: kept full by PIPELINING (RFC 2920), and by CHUNKING (RFC 3030) where it is offered.
 
     ▶ MAIL RCPT DATA          ▶ message 1 . MAIL RCPT DATA          ▶ message 2 . MAIL RCPT DATA
               250 250 354 ◀             250  250 250 354 ◀                    250  250 250 354 ◀
 
 One write and one read for each message, and no waiting between them. With CHUNKING no go-ahead is waited for either:
 RSET MAIL RCPT BDAT of several messages are under way at once. The first message after a silence is announced alone, so
-that a line which has died meanwhile, or is closed by 421, leaves no message uncertain.
+that a line which has died meanwhile, or is closed by 421, leaves no message uncertain. A relay that offers neither, or
+has misbehaved, is told one thing at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from dispatcher.delivery import connection as conversation
-from dispatcher.delivery.commands import Announcement, announce
+from dispatcher.delivery.commands import Announcement, Terms, announce
 from dispatcher.delivery.connection import Connection
 from dispatcher.delivery.dialogue import Dialogue
 from dispatcher.delivery.envelope import Envelope
 from dispatcher.delivery.line import Fate
 from dispatcher.delivery.manners import SEATS, Manners, Way
-from dispatcher.delivery.outcomes import Stage
 from dispatcher.delivery.patience import Patience
 from dispatcher.delivery.relay import Relay
-from dispatcher.delivery.replies import GarbledError, Reply, ReplyReader
-from dispatcher.delivery.transaction import Transaction
+from dispatcher.delivery.replies import ReplyReader
+from dispatcher.delivery.transaction import CONTENT, Transaction
 from dispatcher.delivery.transport import Ready
 from dispatcher.delivery.trouble import words_for
 from dispatcher.model.values import Outcome
@@ -32,15 +31,19 @@ from dispatcher.model.values import Outcome
 LOOK_LASTS = 1.0
 """Seconds after which a last look is none any more."""
 
+ROOM = 4096
+"""Octets that are read at once. A buffer of our own: the loop would make one of 256 KiB for every read."""
 
-class Pipe(asyncio.Protocol):
+
+class Pipe(asyncio.BufferedProtocol):
     """One conversation that several sends share; see the module. Takes the transport of an open connection over."""
 
     def __init__(self, connection: Connection, relay: Relay, way: Way, manners: Manners) -> None:
         self._connection, self._relay, self._way, self._manners = connection, relay, way, manners
-        self._offers = connection.offers
+        self._terms = Terms.of(connection.offers, reports=relay.delivery_reports)
         self._loop = asyncio.get_running_loop()
         self._dialogue = Dialogue(way, manners)
+        self._room = memoryview(bytearray(ROOM))
         self._reader = ReplyReader()
         self._patience = Patience(self._loop, self._run_out_of_patience)
         self._farewell: asyncio.Future[None] | None = None
@@ -55,23 +58,20 @@ class Pipe(asyncio.Protocol):
     @property
     def capacity(self) -> int:
         """How many sends it is worth giving it at once."""
-        return self._manners.depth if self._way is Way.CHUNKED else SEATS
+        return self._manners.depth if self._way is Way.CHUNKED else SEATS[self._way]
 
     async def send(self, envelope: Envelope, ready: Ready | None) -> Outcome | Fate | None:
         """One mail transaction, begun in the order of the calls; see Line."""
-        announcement = announce(envelope, self._offers, reports=self._relay.delivery_reports)
+        announcement = announce(envelope, self._terms)
         if isinstance(announcement, Outcome):
-            return self._attributed(announcement)
-        while self.is_open:
+            return announcement
+        outcome: Outcome | Fate = Fate.LOOK_AGAIN
+        while outcome is Fate.LOOK_AGAIN and self.is_open:
             if ready is not None and not await ready():
                 return None
             fresh_until = float("inf") if ready is None else self._loop.time() + LOOK_LASTS
             outcome = await self._take_turn(envelope, announcement, fresh_until)
-            if isinstance(outcome, Outcome):
-                return self._attributed(outcome)
-            if outcome is Fate.GIVEN_BACK:
-                break
-        return Fate.GIVEN_BACK
+        return Fate.GIVEN_BACK if outcome is Fate.LOOK_AGAIN else outcome
 
     async def quit(self) -> None:
         """Say goodbye, briefly, and close."""
@@ -84,23 +84,21 @@ class Pipe(asyncio.Protocol):
 
     # What asyncio calls
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Where to read to."""
+        return self._room
+
+    def buffer_updated(self, count: int) -> None:
         """Follow every reply that is complete, then write, in one piece, all that may be said after them."""
         if self._is_over or self._farewell is not None:
             self._end(ConnectionError())
             return
-        goes_on = True
-        try:
-            for reply in self._reader.feed(data):
-                self._patience.rest()  # what is awaited next has a time of its own
-                goes_on = self._dialogue.hear(reply, self._loop.time(), self._gone)
-                if not goes_on:
-                    break
-        except GarbledError as error:
-            self._dialogue.mishear(Reply(-1, str(error).encode()), self._gone)
-            goes_on = False
-        if goes_on:
-            self._speak()
+        now, gone = self._loop.time(), self._gone
+        replies = self._reader.feed(bytes(self._room[:count]))
+        if replies:
+            self._patience.rest()  # what is awaited next has a time of its own
+        if self._dialogue.listen(replies, now, gone):
+            self._speak(now)
         else:
             self._end(ConnectionError())
 
@@ -120,8 +118,9 @@ class Pipe(asyncio.Protocol):
         if not self.is_open:
             return Fate.GIVEN_BACK
         answer: asyncio.Future[Outcome | Fate] = self._loop.create_future()
-        self._dialogue.enter(Transaction(envelope, announcement, self._way, answer, fresh_until))
-        self._speak()
+        label = self._manners.label
+        if self._dialogue.enter(Transaction(envelope, announcement, self._way, label, answer, fresh_until)):
+            self._speak(self._loop.time())
         try:
             return await answer
         except asyncio.CancelledError:
@@ -132,14 +131,13 @@ class Pipe(asyncio.Protocol):
                 self._end(ConnectionError())
             raise
 
-    def _speak(self) -> None:
-        octets = self._dialogue.speak(self._loop.time())
-        if octets:
-            self._transport.write(octets)
-        awaited = self._dialogue.awaits
-        if awaited is not None and not self._patience.is_waiting:
+    def _speak(self, now: float) -> None:
+        pieces = self._dialogue.speak(now)
+        if pieces:
+            self._transport.writelines(pieces)
+        if not self._patience.is_waiting and (awaited := self._dialogue.awaits) is not None:
             relay = self._relay
-            self._patience.wait(relay.end_of_data_timeout if awaited is Stage.CONTENT else relay.timeout)
+            self._patience.wait_until(now + (relay.end_of_data_timeout if awaited is CONTENT else relay.timeout))
 
     @property
     def _gone(self) -> int:
@@ -160,9 +158,6 @@ class Pipe(asyncio.Protocol):
         if self._farewell is not None and not self._farewell.done():
             self._farewell.set_result(None)
         self._connection.abort()
-
-    def _attributed(self, outcome: Outcome) -> Outcome:
-        return replace(outcome, relay=self._relay.label)
 
 
 def _cancel_later() -> None:

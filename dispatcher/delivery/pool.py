@@ -1,14 +1,14 @@
 """The lines to one relay: opened when needed, shared, used again, renewed, given up when idle.
 
-A send is given the idle line used last; else a new one, as long as there may be more; else the least busy one that has
-room; else it waits its turn. A line has room for `capacity` sends at once, and carries so many messages and no more.
+A send is given the idle line used last; else a new one, as long as there may be more; else a shared one that has room,
+each in its turn; else it waits. A line has room for `capacity` sends at once, and carries so many messages and no more.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -18,11 +18,15 @@ from dispatcher.model.values import Outcome
 
 @dataclass(slots=True, eq=False)
 class Berth:
-    """A line in the pool: how many sends use it now, how many it was given to in all."""
+    """A line in the pool: how many sends use it now, how many it was given to in all.
+
+    `is_listed` while it stands among the shared, whether there is room or not: that is seen when its turn comes.
+    """
 
     line: Line
     busy: int = 0
     carried: int = 0
+    is_listed: bool = False
     is_leaving: bool = False
     timer: asyncio.TimerHandle | None = None
 
@@ -44,25 +48,35 @@ class Pool:
         open_line: Callable[[], Awaitable[Line | Outcome]],
     ) -> None:
         self._most, self._idle_timeout, self._carries, self._open_line = most, idle_timeout, carries, open_line
-        self._berths: list[Berth] = []  # the one that rested last is last
+        self._berths: set[Berth] = set()
+        self._idle: list[Berth] = []  # the one that rested last is last
+        self._shared: deque[Berth] = deque()  # in use, perhaps with room for more
         self._opening = 0
         self._queue: deque[asyncio.Future[Berth | _Permit | Outcome]] = deque()
         self._farewells: set[asyncio.Task[None]] = set()
 
     async def take(self) -> Berth | Outcome:
         """A line that has room, to be given back with `put`; or the failure to open one."""
-        grant = (None if self._queue else self._grant(self._berths)) or await self._queue_up()
+        grant = (None if self._queue else self._grant()) or await self._queue_up()
         return await self._open() if isinstance(grant, _Permit) else grant
+
+    def take_now(self) -> Berth | None:
+        """The same, where there is nothing to wait for; None otherwise."""
+        if self._queue:
+            return None
+        return self._idle_one() or (None if self._may_open else self._shared_one())
 
     def put(self, berth: Berth) -> None:
         """One send less on a line. A line that may carry no more ends with its last send."""
         berth.busy -= 1
-        if not berth.busy:
-            if berth.line.is_open and berth.carried < self._carries():
-                self._let_rest(berth)
-            else:
-                self._retire(berth)
-        self._serve([berth])  # wherever else there was room, nobody waited
+        if berth.busy:
+            self._list(berth)
+        elif self._has_room(berth):
+            self._let_rest(berth)
+        else:
+            self._retire(berth)
+        if self._queue:
+            self._serve()
 
     async def close(self) -> None:
         """Say goodbye on every line. No send may be under way."""
@@ -72,33 +86,54 @@ class Pool:
 
     # Choosing
 
-    def _grant(self, berths: Sequence[Berth]) -> Berth | _Permit | None:
-        """What a send may have now, out of these or anew; it counts as had from here on."""
-        may_open = len(self._berths) + self._opening < self._most
-        berth = self._least_busy(berths)
-        if berth is not None and not (berth.busy and may_open):
-            berth.busy += 1
-            berth.carried += 1
-            if berth.timer is not None:
-                berth.timer.cancel()
-            return berth
-        if may_open:
+    def _grant(self) -> Berth | _Permit | None:
+        """What a send may have now; it counts as had from here on."""
+        berth = self._idle_one()
+        if berth is None and self._may_open:
             self._opening += 1
             return _Permit.TO_OPEN_ONE
+        return berth or self._shared_one()
+
+    @property
+    def _may_open(self) -> bool:
+        return len(self._berths) + self._opening < self._most
+
+    def _idle_one(self) -> Berth | None:
+        while self._idle:
+            berth = self._idle.pop()
+            if self._has_room(berth):
+                return self._board(berth)
+            self._retire(berth)  # the relay has closed it meanwhile
         return None
 
-    def _least_busy(self, berths: Sequence[Berth]) -> Berth | None:
-        best: Berth | None = None
-        for berth in reversed(berths):
-            if (best is None or berth.busy < best.busy) and self._has_room(berth):
-                best = berth
-        return best
+    def _shared_one(self) -> Berth | None:
+        while self._shared:
+            berth = self._shared.popleft()
+            berth.is_listed = False
+            if self._has_room(berth):
+                return self._board(berth)
+        return None
+
+    def _board(self, berth: Berth) -> Berth:
+        berth.busy += 1
+        berth.carried += 1
+        if berth.timer is not None:
+            berth.timer.cancel()
+            berth.timer = None
+        self._list(berth)
+        return berth
+
+    def _list(self, berth: Berth) -> None:
+        """Have it stand among the shared, behind the others."""
+        if not berth.is_listed:
+            berth.is_listed = True
+            self._shared.append(berth)
 
     def _has_room(self, berth: Berth) -> bool:
-        if not (berth.busy or berth.line.is_open):
-            self._retire(berth)  # the relay has closed it meanwhile
-        fits = berth.busy < berth.line.capacity and berth.carried < self._carries()
-        return fits and berth.line.is_open and not berth.is_leaving
+        line = berth.line
+        if berth.busy >= line.capacity or berth.is_leaving or not line.is_open:
+            return False
+        return berth.carried < self._carries()
 
     # Waiting
 
@@ -123,12 +158,12 @@ class Pool:
             self._opening -= 1
             self._serve()
 
-    def _serve(self, berths: Sequence[Berth] | None = None) -> None:
-        """Give those who wait what there is, on these lines or on all."""
+    def _serve(self) -> None:
+        """Give those who wait what there is."""
         while self._queue:
             if self._queue[0].done():  # cancelled in this very moment
                 self._queue.popleft()
-            elif (grant := self._grant(self._berths if berths is None else berths)) is not None:
+            elif (grant := self._grant()) is not None:
                 self._queue.popleft().set_result(grant)
             else:
                 return
@@ -146,7 +181,9 @@ class Pool:
         if isinstance(line, Outcome):
             self._fail(line)
             return line
-        self._berths.append(berth := Berth(line, busy=1, carried=1))
+        berth = Berth(line)
+        self._berths.add(berth)
+        self._board(berth)
         self._serve()
         return berth
 
@@ -159,8 +196,7 @@ class Pool:
                 turn.set_result(failure)
 
     def _let_rest(self, berth: Berth) -> None:
-        self._berths.remove(berth)
-        self._berths.append(berth)
+        self._idle.append(berth)
         berth.timer = asyncio.get_running_loop().call_later(self._idle_timeout, self._retire, berth)
 
     def _retire(self, berth: Berth) -> None:
@@ -170,6 +206,8 @@ class Pool:
         berth.is_leaving = True
         if berth.timer is not None:
             berth.timer.cancel()
+        if berth in self._idle:
+            self._idle.remove(berth)
         farewell = asyncio.create_task(self._see_off(berth))
         self._farewells.add(farewell)
         farewell.add_done_callback(self._farewells.discard)
@@ -178,5 +216,5 @@ class Pool:
         try:
             await berth.line.quit()
         finally:
-            self._berths.remove(berth)
+            self._berths.discard(berth)
             self._serve()

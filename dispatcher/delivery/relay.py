@@ -37,9 +37,11 @@ class Relay:
     `timeout` is for connecting and for each command, `end_of_data_timeout` for the answer to a whole message: cut
     short, it turns accepted messages into repeats (RFC 5321 §4.5.3.2.6 asks for ten minutes, standards S4 for five at
     least). `helo` is the name we greet with; empty means this machine's own. `delivery_reports` asks for such
-    where they are offered (standards S13). `tls_context` replaces the one that trusts the machine's roots.
+    where they are offered (standards S13). `ca_file` holds the authorities that its certificate must come from, in the
+    place of the machine's roots; given one, TLS is required. `tls_context` replaces the one that trusts the roots.
 
-    Raises TransportError when a password would have to go in clear, or when only half of a login is given.
+    Raises TransportError when a password would have to go in clear, when only half of a login is given, or when
+    `ca_file` holds nothing.
     """
 
     host: str
@@ -55,6 +57,7 @@ class Relay:
     idle_timeout: float = 30
     messages_per_connection: int = 100
     delivery_reports: bool = False
+    ca_file: str = ""
     tls_context: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +71,12 @@ class Relay:
                 "or take username and password away",
                 subject=self.label,
             )
+        if self.ca_file and self.security == Security.NONE:
+            raise TransportError(
+                f'relay {self.label}: ca_file is for TLS, and security is "none"; take one of them away'
+            )
+        if self.ca_file:
+            self.make_tls_context()
 
     @property
     def label(self) -> str:
@@ -76,12 +85,12 @@ class Relay:
 
     @property
     def encryption(self) -> Encryption:
-        """`auto`: TLS on 465, STARTTLS required on 587 and wherever there is a password, elsewhere when offered."""
+        """`auto`: TLS on 465, STARTTLS required on 587 and with a password or `ca_file`, else when offered."""
         if self.security == Security.NONE:
             return Encryption.NEVER
         if self.security == Security.TLS or (self.security == Security.AUTO and self.port == SUBMISSIONS):
             return Encryption.FROM_THE_START
-        if self.security == Security.STARTTLS or self.port == SUBMISSION or self.password:
+        if self.security == Security.STARTTLS or self.port == SUBMISSION or self.password or self.ca_file:
             return Encryption.STARTTLS
         return Encryption.WHEN_OFFERED
 
@@ -92,8 +101,17 @@ class Relay:
         hidden the offer (RFC 7435 §3).
         """
         if self.encryption is not Encryption.WHEN_OFFERED:
-            return self.tls_context or ssl.create_default_context()
+            return self.tls_context or self._verifying()
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
+
+    def _verifying(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self.ca_file or None)
+        except OSError as error:  # ssl.SSLError is one: no certificate in it
+            reason = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+            raise TransportError(
+                f'relay {self.label}: ca_file "{self.ca_file}": {reason}', subject=self.label
+            ) from None

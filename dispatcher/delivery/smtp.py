@@ -13,12 +13,13 @@ from dispatcher import clock
 from dispatcher.delivery.connection import Connection
 from dispatcher.delivery.envelope import Envelope, prepare
 from dispatcher.delivery.line import Fate, Line
-from dispatcher.delivery.manners import Manners, Way
+from dispatcher.delivery.manners import Manners
 from dispatcher.delivery.pipelined import Pipe
-from dispatcher.delivery.pool import Pool
+from dispatcher.delivery.pool import Berth, Pool
+from dispatcher.delivery.recall import Recall
 from dispatcher.delivery.relay import Relay, Security
 from dispatcher.delivery.transport import Ready
-from dispatcher.model.values import Outcome, OutcomeKind
+from dispatcher.model.values import Blame, Outcome, OutcomeKind
 
 __all__ = ["Relay", "Security", "SmtpTransport"]
 
@@ -34,8 +35,11 @@ class SmtpTransport:
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
-        self._manners = Manners(relay.label)
+        self._label = relay.label
+        self._manners = Manners(self._label)
         self._pool = Pool(relay.max_connections, relay.idle_timeout, self._carries, self._open)
+        self._recall: Recall[Berth | Outcome, Outcome] = Recall()
+        self._recalled_by: Outcome | None = None
         self._failing_since: datetime | None = None
         self._helo: str | None = relay.helo or None
         self._is_closed = False
@@ -65,14 +69,15 @@ class SmtpTransport:
             raise RuntimeError("send on a closed transport")
         envelope = prepare(envelope_from, recipient, message, envelope_id)
         if isinstance(envelope, Outcome):
-            return replace(envelope, relay=self.relay.label)
+            return self._attributed(envelope)
         self._under_way += 1
         try:
-            return await self._send(envelope, ready)
+            outcome = await self._send(envelope, ready)
         finally:
             self._under_way -= 1
             if not self._under_way:
                 self._all_done.set()
+        return outcome if outcome is None or outcome.relay else self._attributed(outcome)
 
     async def close(self) -> None:
         """Wait for sends under way, then say QUIT on every connection."""
@@ -86,8 +91,9 @@ class SmtpTransport:
 
     async def _send(self, envelope: Envelope, ready: Ready | None) -> Outcome | None:
         """Try the message on a line. To be given back, as by a line that died while idle, does not count as a try."""
-        while True:
-            berth = await self._pool.take()
+        recalled_before = self._recalled_by
+        while self._recalled_by is recalled_before:
+            berth = self._pool.take_now() or await self._recall.wait(self._pool.take())
             if isinstance(berth, Outcome):
                 return berth
             try:
@@ -98,6 +104,7 @@ class SmtpTransport:
                 if outcome is not None and outcome.kind is OutcomeKind.ACCEPTED:
                     self._failing_since = None  # a relay may refuse more connections than it likes, and still work
                 return outcome
+        return self._recalled_by
 
     async def _open(self) -> Line | Outcome:
         connection = Connection(self.relay, self._tls_context)
@@ -106,8 +113,10 @@ class SmtpTransport:
             self._failing_since = self._failing_since or clock.now()
             return failure
         self._failing_since = None
-        way = self._manners.way(connection.offers)
-        return connection if way is Way.PLAIN else Pipe(connection, self.relay, way, self._manners)
+        return Pipe(connection, self.relay, self._manners.way(connection.offers), self._manners)
+
+    def _attributed(self, outcome: Outcome) -> Outcome:
+        return replace(outcome, relay=self._label)
 
     def _carries(self) -> int:
         return self._manners.carries(self.relay.messages_per_connection)
@@ -126,3 +135,32 @@ class SmtpTransport:
                 name = ""
             self._helo = name if "." in name and name.isascii() and not name.startswith("localhost") else ""
         return self._helo
+
+    def route(self, envelope_from: str, recipient: str) -> str:
+        """There is only one way."""
+        return self._label
+
+    def blocked_since(self, envelope_from: str, recipient: str) -> datetime | None:
+        """The same for all."""
+        return self._failing_since
+
+    # For those who have other relays as well
+
+    async def probe(self, within: float) -> Outcome | None:
+        """Open a connection that carries no mail, and leave again. None, or why not, or not in so many seconds."""
+        connection = Connection(self.relay, self._tls_context)
+        try:
+            async with asyncio.timeout(within):
+                failure = await connection.open(await self._greeting())
+        except TimeoutError:
+            words = f"no greeting within {within:g} s"
+            return self._attributed(Outcome(OutcomeKind.DEFERRED, text=words, blame=Blame.RELAY))
+        if failure is None:
+            self._failing_since = None
+            await connection.quit()
+        return failure
+
+    def recall(self, failure: Outcome) -> None:
+        """Have each send that waits for a connection, or would again, end with this outcome. Nothing of it has left."""
+        self._recalled_by = failure
+        self._recall.call_back(failure)

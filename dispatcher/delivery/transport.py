@@ -30,6 +30,14 @@ class Transport(Protocol):
         """When the way out stopped working; None while it works. What a sender bases its patience on."""
         ...
 
+    def route(self, envelope_from: str, recipient: str) -> str:
+        """The label of the relay that would take such a message now, as outcomes name it."""
+        ...
+
+    def blocked_since(self, envelope_from: str, recipient: str) -> datetime | None:
+        """Since when nothing works that could take such a message; None while anything does."""
+        ...
+
     async def send(
         self, envelope_from: str, recipient: str, message: bytes, *, ready: Ready | None = None, envelope_id: str = ""
     ) -> Outcome | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dispatcher.digest.fragments import Told
 from dispatcher.model.content import Article, Story
-from dispatcher.model.outbound import Digest, DigestContent, Section
+from dispatcher.model.outbound import DigestContent, Section
 from dispatcher.model.values import DeliveryKind, Layout
 
 Item = tuple[int, int, int, str, tuple[str, ...]]
@@ -45,47 +46,92 @@ def identity(
     }
 
 
-def content(
-    digest: Digest, articles: Mapping[int, Article], sources: Mapping[int, Sequence[str]], *, summary_length: int
-) -> DigestContent:
-    """What templates see of a stored digest. An article that was withdrawn since is left out."""
-    known = [(label, others, articles[i]) for i, _, _, label, others in digest.items if i in articles]
-    sections = tuple(
-        Section(
-            label,
-            tuple(
-                _story(article, sources.get(article.id or 0, ()), tuple(others), summary_length)
-                for _, others, article in group
-            ),
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A digest as it was planned: the content of its mail, its stories as this process knows them."""
+
+    kind: DeliveryKind
+    locale: str
+    timezone: str
+    cadence: str
+    slot_at: datetime
+    sections: Sequence[tuple[str, Sequence[Told]]]
+    more: int = 0
+    layout: str = Layout.CARDS
+    letter: str = ""
+    notice: tuple[str, ...] = ()
+
+    @property
+    def setting(self) -> Hashable:
+        """What is the same for all digests that may share fragments."""
+        return self.kind, self.locale, self.timezone, self.cadence, self.slot_at, self.layout, self.letter, self.notice
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What is neither that nor a story: labels and lengths of the sections, how many more there are."""
+        return self.more, *[(label, len(told)) for label, told in self.sections]
+
+    @property
+    def told(self) -> list[Told]:
+        """Its stories in reading order."""
+        return [one for _, section in self.sections for one in section]
+
+    @property
+    def content(self) -> DigestContent:
+        """The same, as templates see it."""
+        return DigestContent(
+            kind=self.kind,
+            locale=self.locale,
+            timezone=self.timezone,
+            cadence=self.cadence,
+            slot_at=self.slot_at,
+            sections=tuple(Section(label, tuple(one.story for one in told)) for label, told in self.sections),
+            more=self.more,
+            layout=self.layout,
+            letter=self.letter,
+            notice=self.notice,
         )
-        for label, group in groupby(known, key=lambda entry: entry[0])
-    )
-    return DigestContent(
-        kind=digest.kind,
-        locale=digest.locale,
-        timezone=digest.timezone,
-        cadence=digest.cadence,
-        slot_at=digest.slot_at,
-        sections=sections,
-        more=digest.more,
-        layout=digest.layout or Layout.CARDS,
-        letter=digest.letter,
-        notice=tuple(part for part in digest.notice.split("\n\n") if part),
+
+
+def outline(digest: Any, tell: Callable[[int, Sequence[str]], Told | None]) -> Outline:
+    """A stored digest (its row, or the columns of it) as an outline; an article that `tell` does not know is left out.
+
+    `tell` is given an article's id and the labels of other topics that it matches.
+    """
+    sections: list[tuple[str, list[Told]]] = []
+    for article_id, _, _, label, others in digest.items:
+        told = tell(article_id, others)
+        if told is None:
+            continue
+        if not sections or sections[-1][0] != label:
+            sections.append((label, []))
+        sections[-1][1].append(told)
+    return Outline(
+        digest.kind,
+        digest.locale,
+        digest.timezone,
+        digest.cadence,
+        digest.slot_at,
+        sections,
+        digest.more,
+        digest.layout or Layout.CARDS,
+        digest.letter,
+        tuple(part for part in digest.notice.split("\n\n") if part),
     )
 
 
-def _story(article: Article, sources: Sequence[str], others: tuple[str, ...], summary_length: int) -> Story:
+def story(article: Article, source: str, summary_length: int) -> Story:
+    """What templates see of an article, wherever it stands."""
     return Story(
         title=article.title,
         url=article.url,
         summary=_shorten(article.summary, summary_length) if article.url else article.body_text or article.summary,
-        source=sources[0] if sources else "",
+        source=source,
         authors=tuple(article.authors),
         tags=tuple(article.tags),
         image_url=article.image_url,
         language=article.language,
         published_at=article.published_at,
-        also_in=others,
     )
 
 

@@ -24,9 +24,12 @@ PERSONAL_NAMES = ("subscriber", "topics", "cadence", "newsletter", "links")
 """What a template knows inside `{% personal %}`, and nothing else."""
 
 
-def environment(loader: BaseLoader | None = None, *, html: bool | None = None) -> ImmutableSandboxedEnvironment:
+def environment(
+    loader: BaseLoader | None = None, *, html: bool | None = None,
+    kind: type[ImmutableSandboxedEnvironment] = ImmutableSandboxedEnvironment,
+) -> ImmutableSandboxedEnvironment:  # fmt: skip
     """A sandbox for templates. `html` escapes always or never; None goes by the template's name."""
-    made = ImmutableSandboxedEnvironment(
+    made = kind(
         loader=loader,
         autoescape=is_markup if html is None else html,
         undefined=Missing,

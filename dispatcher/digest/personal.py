@@ -30,6 +30,7 @@ class PersonalExtension(Extension):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self._token = "".join(secrets.choice("0123456789") for _ in range(16))
+        self._marker = re.compile(f"(?:{_OPEN}|<!--|&lt;!--)({self._token}-[0-9]+)(?:{_CLOSE}|-->|--&gt;)")
         self._slots: list[Slot] = []
 
     @classmethod
@@ -79,6 +80,8 @@ class PersonalExtension(Extension):
 
     def _shielded(self, part: re.Match[str]) -> str:
         text = part[0]
+        if self._token not in text:
+            return text
         if not text.startswith("<"):
             return self._marker.sub(r"<!--\1-->", text)
         if not text.startswith("<!--") and self._marker.search(_QUOTED.sub("", text)):
@@ -95,10 +98,6 @@ class PersonalExtension(Extension):
             pieces += [shared] if shared else []
             pieces += [self._slots[int(marker.partition("-")[2])]] if marker else []
         return tuple(pieces)
-
-    @property
-    def _marker(self) -> re.Pattern[str]:
-        return re.compile(f"(?:{_OPEN}|<!--|&lt;!--)({self._token}-[0-9]+)(?:{_CLOSE}|-->|--&gt;)")
 
 
 _OPEN, _CLOSE = "\ue000", "\ue001"

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import css_inline
+from jinja2 import Environment
 
 from dispatcher.digest import jinja
 from dispatcher.digest.faults import blaming
-from dispatcher.digest.files import Files, read, version
+from dispatcher.digest.files import FileMap, Files, read, version
+from dispatcher.digest.fragments import size_of
+from dispatcher.digest.marking import MarkingEnvironment
 from dispatcher.digest.personal import PersonalExtension
 from dispatcher.digest.plain import cut_at_word
 from dispatcher.digest.slots import Letterhead, Links, Pieces, Slot, fill, names
@@ -24,9 +29,6 @@ from dispatcher.model.values import DeliveryKind
 
 HTML_LIMIT = 95_000
 """Bytes of decoded HTML. Gmail cuts a mail off at about 100,000 (F9)."""
-
-SLOT_ALLOWANCE = 1_500
-"""Bytes that a personal block is taken to add for a reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Rendered:
     @property
     def html_size(self) -> int:
         """Bytes of the HTML, with an allowance for what will be put into the slots."""
-        return sum(SLOT_ALLOWANCE if isinstance(piece, Slot) else _octets(piece) for piece in self.html)
+        return sum(map(size_of, self.html))
 
 
 def builtin_folder() -> Path:
@@ -58,34 +60,76 @@ class Templates:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._files = read(folders)
-        self._environment = jinja.environment(Files(self._files))
-        self._personal = PersonalExtension.join(self._environment)
-        self._inliner = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False)
+        self._press = Press(self._files, jinja.environment(Files(self._files)))
         self.version = version(self._files)
+
+    @cached_property
+    def marked(self) -> Press:
+        """The same templates, marked for a recorder."""
+        return Press(self._files, jinja.environment(Files(self._files), kind=MarkingEnvironment))
 
     def render(self, content: DigestContent, newsletter: Newsletter) -> Rendered:
         """What all readers of this digest share. TemplateError names file, line, and what was probably meant."""
-        stem = content.letter or ("digest" if content.kind in _DIGESTS else "alert")
+        stem = stem_of(content.kind, content.letter)
         speaker = voice(content.locale, content.timezone)
         letterhead = Letterhead.of(newsletter)
-        known = _names(content, letterhead, speaker)
+        known = shared_names(content, letterhead, speaker)
         with speaking(speaker):
-            rendered = Rendered(
-                subject=self._pieces(f"email/{stem}.subject.j2", known, tidy),
-                text=self._pieces(f"email/{stem}.txt.j2", known, lambda text: tidy(text).strip("\n") + "\n"),
-                html=self._pieces(f"email/{stem}.html.j2", known, self._styled),
-            )
-            _try_out(rendered, letterhead)
-        return rendered
+            subject, text, html = (self._press.pieces(part, stem, known) for part in PartName)
+            for part, pieces in zip(PartName, (subject, text, html), strict=True):
+                try_out(pieces, part, letterhead)
+        return Rendered(subject, text, html)
 
-    def _pieces(self, name: str, known: dict[str, Any], finish: Callable[[str], str]) -> Pieces:
+
+class PartName(StrEnum):
+    """What a message is made of; each has a template."""
+
+    SUBJECT = "subject"
+    TEXT = "txt"
+    HTML = "html"
+
+
+class Press:
+    """One Jinja over template files, and what becomes of what it renders."""
+
+    def __init__(self, files: FileMap, environment: Environment) -> None:
+        self._files, self.environment = files, environment
+        self._personal = PersonalExtension.join(environment)
+        self._inliner = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False)
+
+    def pieces(self, part: PartName, stem: str, known: Mapping[str, Any]) -> Pieces:
+        """A part as its readers share it. TemplateError if the template is broken."""
+        name = template_of(stem, part)
         path = self._files[name][1] if name in self._files else name
         with blaming(path, [file for _, file in self._files.values()]):
-            return self._personal.split(finish(self._environment.get_template(name).render(known)))
+            return self.split(self.finish(part, self.render(name, known)))
 
-    def _styled(self, html: str) -> str:
-        """The HTML with its style sheet written into the tags, for mail programs that ignore style sheets."""
-        return self._inliner.inline(self._personal.shield(tidy(html))).strip("\n") + "\n"
+    def render(self, name: str, known: Mapping[str, Any]) -> str:
+        """What a template says."""
+        return self.environment.get_template(name).render(known)
+
+    def finish(self, part: PartName, text: str) -> str:
+        """The text as it may go out; HTML with its style sheet written into its tags."""
+        text = tidy(text)
+        if part is PartName.SUBJECT:
+            return text
+        if part is PartName.HTML:
+            text = self._inliner.inline(self._personal.shield(text))
+        return text.strip("\n") + "\n"
+
+    def split(self, text: str) -> Pieces:
+        """The text cut at its personal blocks. ValueError if one was damaged."""
+        return self._personal.split(text)
+
+
+def stem_of(kind: DeliveryKind, letter: str = "") -> str:
+    """What the templates of a digest are called."""
+    return letter or ("digest" if kind in _DIGESTS else "alert")
+
+
+def template_of(stem: str, part: PartName) -> str:
+    """The template of one part."""
+    return f"email/{stem}.{part}.j2"
 
 
 def fit(content: DigestContent, newsletter: Newsletter, templates: Templates) -> Rendered:
@@ -122,11 +166,7 @@ _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SAMPLE = Personal(name="Ada", email="ada@example.org", topics=("One", "Two"), cadence="daily at 07:30")
 
 
-def _octets(text: str) -> int:
-    return len(text.encode()) + text.count("\n")  # a line ends in CRLF on the wire
-
-
-def _names(content: DigestContent, letterhead: Letterhead, speaker: Voice) -> dict[str, Any]:
+def shared_names(content: Any, letterhead: Letterhead, speaker: Voice) -> dict[str, Any]:
     """What a template knows outside `{% personal %}`: jinja.SHARED_NAMES."""
     return {
         "newsletter": letterhead,
@@ -139,13 +179,12 @@ def _names(content: DigestContent, letterhead: Letterhead, speaker: Voice) -> di
     }
 
 
-def _try_out(rendered: Rendered, letterhead: Letterhead) -> None:
+def try_out(pieces: Pieces, part: PartName, letterhead: Letterhead) -> None:
     """Fill every slot once for an invented reader: a mistake in one shows now, not in the middle of a sending."""
     known = names(_SAMPLE, letterhead, Links())
-    for pieces in (rendered.subject, rendered.text, rendered.html):
-        for piece in pieces:
-            if isinstance(piece, Slot):
-                fill(piece, known, html=pieces is rendered.html)
+    for piece in pieces:
+        if isinstance(piece, Slot):
+            fill(piece, known, html=part is PartName.HTML)
 
 
 def _most(limit: int, is_possible: Callable[[int], bool]) -> int:

@@ -1,4 +1,4 @@
-"""The wire: a digest as fragments of a message, encoded once, and a message assembled from them for each reader.
+"""The wire: a digest as fragments of a message, encoded once, from which assembly makes each reader's.
 
     From: …            shared         Wire.sender
     To: Subject: …     this reader's  Envelope, and the subject's slots
@@ -6,8 +6,8 @@
     text/plain         shared pieces, already encoded, with the reader's slots between them
     text/html          the same
 
-A Wire is kept with its digest as JSON, so that a repeat is byte for byte what was sent before, whatever has become of
-the templates since.
+A Wire is made of a Draft, which says of what stretches it consists: they are what is kept (`kept`), so that a repeat is
+byte for byte what was sent before, whatever has become of the templates since.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from __future__ import annotations
 import hashlib
 import json
 import quopri
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from dispatcher.digest import headers
 from dispatcher.digest.addresses import split_mailbox
+from dispatcher.digest.fragments import Stretch, encoded, portions
 from dispatcher.digest.render import Rendered
-from dispatcher.digest.slots import Letterhead, Pieces, Slot
-from dispatcher.digest.transfer import QUOTED_PRINTABLE, quoted_printable, shorter
+from dispatcher.digest.slots import Letterhead, Piece, Pieces
+from dispatcher.digest.transfer import QUOTED_PRINTABLE, shorter
 from dispatcher.model.outbound import DigestContent, Newsletter
 from dispatcher.model.values import DeliveryKind
 
@@ -63,40 +65,103 @@ class Wire:
     timezone: str
     door: Door = Door()
 
-    def dumps(self) -> str:
-        """The wire as JSON: the same text for the same wire."""
-        return json.dumps({"format": _FORMAT, **asdict(self)}, sort_keys=True, separators=(",", ":"))
+
+@dataclass(frozen=True)
+class Frame:
+    """What is around the texts of many digests. Their boundary stands between `before` and `after`."""
+
+    sender: str
+    before: str
+    after: str
+    text: str
+    html: str
+    letterhead: Letterhead
+    locale: str
+    timezone: str
+    door: Door = Door()
 
     @classmethod
-    def loads(cls, text: str) -> Wire:
-        """The wire that was dumped. ValueError if this version of the program cannot read it."""
+    def of(cls, newsletter: Newsletter, content: DigestContent, encodings: tuple[str, str], door: Door) -> Frame:
+        """The frame of a digest in these encodings. HeaderError if the newsletter's own addresses cannot be used."""
+        before, after = "".join(_shared(newsletter, content.kind)).rsplit(_BOUNDARY, 1)
+        return cls(
+            sender=headers.mailbox("From", *split_mailbox(newsletter.sender)),
+            before=before,
+            after=after,
+            text=encodings[0],
+            html=encodings[1],
+            letterhead=Letterhead.of(newsletter),
+            locale=content.locale,
+            timezone=content.timezone,
+            door=door,
+        )
+
+    def wire(self, boundary: str, subject: Pieces, text: Sequence[Piece], html: Sequence[Piece]) -> Wire:
+        """The wire of this frame around these texts."""
+        return Wire(
+            self.sender,
+            f"{self.before}{boundary}{self.after}",
+            boundary,
+            subject,
+            Part(self.text, tuple(text)),
+            Part(self.html, tuple(html)),
+            self.letterhead,
+            self.locale,
+            self.timezone,
+            self.door,
+        )
+
+    @cached_property
+    def stretch(self) -> Stretch:
+        """As it is kept."""
+        return Stretch(json.dumps(asdict(self), sort_keys=True), 0)
+
+    @classmethod
+    def loads(cls, text: str) -> Frame:
+        """The frame that was kept."""
         known: dict[str, Any] = json.loads(text)
-        if known.pop("format") != _FORMAT:
-            raise ValueError("these fragments were written by another version of the program")
-        for name in ("text", "html"):
-            known[name] = Part(known[name]["encoding"], _pieces(known[name]["pieces"]))
-        known |= {"subject": _pieces(known["subject"]), "letterhead": Letterhead(**known["letterhead"])}
-        known["door"] = Door(**known.get("door", {}))
+        known |= {"letterhead": Letterhead(**known["letterhead"]), "door": Door(**known["door"])}
         return cls(**known)
 
 
-def compile(rendered: Rendered, newsletter: Newsletter, content: DigestContent, door: Door | None = None) -> Wire:
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A wire in the stretches that it is made of."""
+
+    frame: Frame
+    subject: Pieces
+    text: Sequence[Stretch]
+    html: Sequence[Stretch]
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        """All that has to be kept for it."""
+        return [self.frame.stretch, *self.text, *self.html]
+
+    def wire(self) -> Wire:
+        """The wire. Its boundary is of the content, so that it is always the same."""
+        text, html = ([stretch.content for stretch in part] for part in (self.text, self.html))
+        return self.frame.wire(self.boundary, self.subject, text, html)
+
+    @property
+    def boundary(self) -> str:
+        """`=_` occurs in neither encoding, so no part can hold it (F5)."""
+        parts = b"".join([stretch.hash for part in (self.text, self.html) for stretch in part])
+        return f"=_{hashlib.sha256(parts).hexdigest()[:_BOUNDARY_LENGTH]}"
+
+
+def draft(rendered: Rendered, newsletter: Newsletter, content: DigestContent, door: Door | None = None) -> Draft:
     """Encode what the readers of a digest share. HeaderError if the newsletter's own addresses cannot be used."""
-    text, html = _part(rendered.text), _part(rendered.html)
-    boundary = _boundary(text, html)
-    name, address = split_mailbox(newsletter.sender)
-    return Wire(
-        sender=headers.mailbox("From", name, address),
-        shared="".join(_shared(newsletter, content.kind, boundary)),
-        boundary=boundary,
-        subject=rendered.subject,
-        text=text,
-        html=html,
-        letterhead=Letterhead.of(newsletter),
-        locale=content.locale,
-        timezone=content.timezone,
-        door=door or Door(),
-    )
+    texts = rendered.text, rendered.html
+    encodings = [shorter(piece for piece in pieces if isinstance(piece, str)) for pieces in texts]
+    frame = Frame.of(newsletter, content, (encodings[0], encodings[1]), door or Door())
+    text, html = ([encoded(p, how) for p in portions(pieces)] for pieces, how in zip(texts, encodings, strict=True))
+    return Draft(frame, rendered.subject, text, html)
+
+
+def compile(rendered: Rendered, newsletter: Newsletter, content: DigestContent, door: Door | None = None) -> Wire:
+    """The same as a wire."""
+    return draft(rendered, newsletter, content, door).wire()
 
 
 def html_size(wire: Wire) -> int:
@@ -105,11 +170,12 @@ def html_size(wire: Wire) -> int:
     return sum(len(decode(piece.encode())) for piece in wire.html.pieces if isinstance(piece, str))
 
 
-_FORMAT = 1
+_BOUNDARY_LENGTH = 32
+_BOUNDARY = f"=_{'0' * _BOUNDARY_LENGTH}"
 _TO_ONE = (DeliveryKind.CONFIRMATION, DeliveryKind.OWNER, DeliveryKind.WEBHOOK)
 
 
-def _shared(newsletter: Newsletter, kind: DeliveryKind, boundary: str) -> Iterator[str]:
+def _shared(newsletter: Newsletter, kind: DeliveryKind) -> Iterator[str]:
     if newsletter.reply_to:
         yield headers.mailbox("Reply-To", *split_mailbox(newsletter.reply_to))
     if kind not in _TO_ONE:  # a letter to one person belongs to no list (L10)
@@ -119,21 +185,4 @@ def _shared(newsletter: Newsletter, kind: DeliveryKind, boundary: str) -> Iterat
         yield headers.protocol("Precedence", "bulk")
     yield headers.protocol("Auto-Submitted", "auto-generated")
     yield headers.protocol("MIME-Version", "1.0")
-    yield headers.protocol("Content-Type", f'multipart/alternative; boundary="{boundary}"')
-
-
-def _part(pieces: Pieces) -> Part:
-    encoding = shorter(piece for piece in pieces if isinstance(piece, str))
-    if encoding != QUOTED_PRINTABLE:
-        return Part(encoding, pieces)
-    return Part(encoding, tuple(quoted_printable(piece) if isinstance(piece, str) else piece for piece in pieces))
-
-
-def _boundary(*parts: Part) -> str:
-    """Of the content, so that it is always the same. `=_` occurs in neither encoding, so no part can hold it (F5)."""
-    content = json.dumps([asdict(part) for part in parts])
-    return f"=_{hashlib.sha256(content.encode()).hexdigest()[:32]}"
-
-
-def _pieces(stored: list[str | dict[str, Any]]) -> Pieces:
-    return tuple(piece if isinstance(piece, str) else Slot(**piece) for piece in stored)
+    yield headers.protocol("Content-Type", f'multipart/alternative; boundary="{_BOUNDARY}"')

@@ -7,6 +7,7 @@
                pause, suppress ◀──────── [subscriber, suppression] ◀────────── feedback ◀───────────────── [event]
 
      ingest ═══════════════════════▶ plan ═══════════════════════════▶ send ═══════════▶ settle      (prune: retention)
+                                      └─ presign: planned, rendered and signed before the slot ─┘
 
 A step is one async function `step(ctx, now) -> Report`: load → decide → act → save, in short transactions. It is
 idempotent, resumable and safe in N copies. One step = one function = one CLI command = one tick of the daemon.
@@ -31,10 +32,14 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     catalogue   sources and topics that operators bring by command or page, beside those that config declares
     operators   who may use the admin pages, by password (`passwords`) or link; `audit` is the log of what they changed
     plan        due readers → digests and deliveries; `batch` loads what that needs, `waiting` puts it off
+    presign     soon to be due → digests and deliveries (`ahead`), signed; released at their slot
+    signing     whose keys (`signing_keys`) vouch for a message, and the fields that say so
     preview     what one reader would get, without sending it
     send        claimed deliveries → a `carrier` → outcomes (`ledger` commits them); `lease` keeps them ours
     mail        the carrier whose way leads over the relay; `links` are those in it
     letters     mails to one person in which no article stands
+    safety      what a claim may take: pauses, what came back, the usual, the daily cap; `standing` tells of it
+    alarms      the owner is told, by a letter, that something needs a person
     tell        the carriers of webhooks, each in a lane of its own
     hooks       how anything that happens is announced to webhooks; `tidings` are those of mail
     settle      events that came back → strikes, suppressions, departures

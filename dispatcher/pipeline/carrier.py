@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,10 @@ from dispatcher.delivery.transport import Ready
 from dispatcher.model.outbound import Claimed
 from dispatcher.model.values import Outcome
 from dispatcher.outbox.retry import Decision
+from dispatcher.outbox.safety import Allowance
 from dispatcher.pipeline.ledger import Strike
+from dispatcher.pipeline.quota import Admission, Quota
+from dispatcher.store import Transaction
 from dispatcher.store.lanes import Lane
 
 
@@ -39,6 +43,15 @@ class Carrier(Protocol):
         ...
 
     @property
+    def quota(self) -> Quota | Unlimited:
+        """Which of them may go when."""
+        ...
+
+    async def allowance(self, tx: Transaction, now: datetime) -> Allowance:
+        """What may be claimed at all; asked in the claim's own transaction."""
+        ...
+
+    @property
     def holds_uncertain(self) -> bool:
         """Whether a hand-over is marked before it happens, so that what a crash leaves unknown waits for a person."""
         ...
@@ -54,6 +67,29 @@ class Carrier(Protocol):
         gone, and None comes back.
         """
         ...
+
+
+class Unlimited:
+    """The quota of what has none; see Quota."""
+
+    has_news = False
+
+    async def admit(self, tx: Transaction, deliveries: Sequence[Claimed], now: datetime) -> Admission:
+        """All of them."""
+        return Admission(deliveries)
+
+    def next(self, waiting: deque[Claimed]) -> Claimed | None:
+        """The first."""
+        return waiting.popleft() if waiting else None
+
+    def done(self, delivery: Claimed, outcome: Outcome | None, now: datetime) -> None:
+        """Nothing is learnt."""
+
+    async def free(self) -> None:
+        """At once."""
+
+    async def keep(self, tx: Transaction, now: datetime) -> None:
+        """Nothing is kept."""
 
 
 def words_for(error: Exception) -> str:

@@ -6,24 +6,27 @@ import asyncio
 import hashlib
 import hmac
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from dispatcher import clock, config
 from dispatcher.config import Checks, Settings
+from dispatcher.config.sending import RelaySettings
 from dispatcher.delivery.relay import Relay, Security
-from dispatcher.delivery.smtp import SmtpTransport
+from dispatcher.delivery.relays import Post, Relays
+from dispatcher.delivery.routing import Duty
 from dispatcher.delivery.transport import Transport
 from dispatcher.delivery.webhook import WebhookTransport
 from dispatcher.digest.render import Templates, builtin_folder
 from dispatcher.digest.wire import Door
 from dispatcher.errors import BusyError, StoreError
 from dispatcher.model.outbound import Newsletter
+from dispatcher.outbox.safety import Watch
 from dispatcher.pipeline.signing import Signer, Signing
 from dispatcher.schedule import cadence
 from dispatcher.store import Store, Transaction, claims, instances, newsletters, schema
@@ -35,6 +38,9 @@ from dispatcher.topics import parser
 if TYPE_CHECKING:
     from dispatcher.sources.http import Fetcher
     from dispatcher.topics.index import Index
+
+
+Kept = TypeVar("Kept")
 
 
 @dataclass
@@ -58,6 +64,14 @@ class Context:
     queries: dict[int, tuple[str, str]] = field(default_factory=dict)
     index_version: int = -1
     fingerprints: dict[int, dict[str, str]] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
+    _kept: dict[Any, Any] = field(default_factory=dict)
+
+    def kept(self, kind: Callable[[Context], Kept]) -> Kept:
+        """What a step keeps from one time to the next: `kind(context)`, made when it is first asked for."""
+        if kind not in self._kept:
+            self._kept[kind] = kind(self)
+        return cast(Kept, self._kept[kind])
 
     @cached_property
     def index(self) -> Index:
@@ -93,9 +107,8 @@ class Context:
         if settings.database_url != self.settings.database_url:
             raise StoreError("database.url has changed: that needs a restart")
         templates, signer, before = open_templates(settings), Signer.of(settings), self.transport
-        if isinstance(before, SmtpTransport) and settings.smtp != self.settings.smtp:
-            self.transport = SmtpTransport(_relay(settings))
-            await before.close()
+        if isinstance(before, Relays) and settings.smtp != self.settings.smtp:
+            before.apply(_posts(settings))
         async with self.store.write() as tx:
             self.newsletter = await newsletters.keep(tx, default_newsletter(settings))
         self.settings, self.templates, self.signer = settings, templates, signer
@@ -144,7 +157,7 @@ async def open_context(
             if secret := settings.site.secret.get_secret_value():
                 site_key = secret.encode()
             keyring = await _keyring(tx, site_key, now, is_given=bool(secret))
-        chosen = transport or SmtpTransport(_relay(settings))
+        chosen = transport or Relays(_posts(settings))
         stack.push_async_callback(chosen.close)
         lock = await instances.register(store, role, now)
         stack.push_async_callback(_leave, store, lock, settings)
@@ -200,8 +213,16 @@ def default_newsletter(settings: Settings) -> Newsletter:
     )
 
 
-def _relay(settings: Settings) -> Relay:
-    entry = settings.smtp[0]
+def _posts(settings: Settings) -> list[Post]:
+    """The relays that mail leaves by, each with what it is for."""
+    return [(_relay(settings, entry), _duty(entry)) for entry in settings.smtp]
+
+
+def _duty(entry: RelaySettings) -> Duty:
+    return Duty(entry.priority, entry.weight, entry.only_to, entry.only_from)
+
+
+def _relay(settings: Settings, entry: RelaySettings) -> Relay:
     return Relay(
         host=entry.host,
         port=entry.port,
@@ -210,5 +231,8 @@ def _relay(settings: Settings) -> Relay:
         password=entry.password.get_secret_value(),
         max_connections=entry.max_connections,
         name=entry.name,
+        ca_file=str(settings.resolve(entry.ca_file)) if entry.ca_file else "",
         timeout=entry.timeout.total_seconds(),
+        messages_per_connection=entry.messages_per_connection,
+        delivery_reports=entry.delivery_reports,
     )

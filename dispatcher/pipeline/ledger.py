@@ -17,13 +17,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-import sqlalchemy as sa
-
 from dispatcher.errors import StoreError
 from dispatcher.model.outbound import Claimed
 from dispatcher.model.values import DeliveryStatus, EventType, SuppressionReason
 from dispatcher.observability.logs import logger
-from dispatcher.store import Store, Transaction, claims, events, suppressions
+from dispatcher.store import Connection, Store, Transaction, claims, events, suppressions
 from dispatcher.store.claims import Verdict
 
 log = logger("ledger")
@@ -50,20 +48,31 @@ class Entry:
     strike: Strike | None = None
     delivery: Claimed | None = None
 
+    @property
+    def ended(self) -> Ended:
+        """What became of the delivery, and whether it bounced for good."""
+        assert self.delivery is not None
+        return self.delivery, self.verdict.status, self.strike is not None and self.strike.is_final
 
+
+Ended = tuple[Claimed, DeliveryStatus, bool]
+Tally = Callable[[Connection, int, Sequence[Ended], datetime], None]
 Written = tuple[Entry, asyncio.Future[None]]
 Look = tuple[int, datetime, asyncio.Future[bool]]
 Tidings = Callable[[Transaction, Sequence[Entry]], Awaitable[None]]
 
 
 class Ledger:
-    """Turns of one lane of one process. `tidings` hears of what was written, in its transaction, unless it is None.
-
-    `marks`: a look that says yes also notes that the message goes to the wire. `suppressed` counts what looks ended.
+    """Turns of one lane of one process. In the transaction that writes outcomes, `tally` counts them, and `tidings`, unless
+    it is None, hears of them. `marks`: a look that says yes also notes that the message goes to the wire. `suppressed`
+    counts what looks ended.
     """
 
-    def __init__(self, store: Store, instance_id: int, tidings: Tidings | None = None, *, marks: bool = False) -> None:
-        self._store, self._me, self._tidings, self._marks = store, instance_id, tidings, marks
+    def __init__(
+        self, store: Store, instance_id: int, tidings: Tidings | None = None, *, marks: bool = False,
+        tally: Tally | None = None,
+    ) -> None:  # fmt: skip
+        self._store, self._me, self._tidings, self._marks, self._tally = store, instance_id, tidings, marks, tally
         self._entries: list[Written] = []
         self._looks: list[Look] = []
         self._turns: asyncio.Task[None] | None = None
@@ -117,8 +126,8 @@ class Ledger:
     async def _turn(self, entries: list[Written], looks: list[Look]) -> None:
         """Outcomes and looks in one go; where that cannot be done, each for itself."""
 
-        def work(connection: sa.Connection) -> tuple[set[int], int]:
-            _write(connection, self._me, [entry for entry, _ in entries])
+        def work(connection: Connection) -> tuple[set[int], int]:
+            self._write(connection, [entry for entry, _ in entries])
             return self._look(connection, looks)
 
         try:
@@ -136,7 +145,7 @@ class Ledger:
         for _, done in entries:
             _tell(done)
 
-    def _look(self, connection: sa.Connection, looks: list[Look]) -> tuple[set[int], int]:
+    def _look(self, connection: Connection, looks: list[Look]) -> tuple[set[int], int]:
         if not looks:
             return set(), 0
         now = looks[-1][1]
@@ -183,20 +192,22 @@ class Ledger:
     async def _write_with_all_that_follows(self, entries: list[Entry]) -> None:
         async with self._store.write() as tx:
             ours = await tx.run_sync(claims.ours, self._me, [entry.verdict.delivery_id for entry in entries])
-            await tx.run_sync(_write, self._me, entries)
+            await tx.run_sync(self._write, entries)
             for entry in entries:
                 if entry.strike is not None:
                     await _strike(tx, entry, entry.strike)
             if self._tidings is not None:
                 await self._tidings(tx, [entry for entry in entries if entry.verdict.delivery_id in ours])
 
-
-def _write(connection: sa.Connection, instance_id: int, entries: Sequence[Entry]) -> None:
-    """The outcomes themselves."""
-    if entries:
-        claims.settle(connection, instance_id, [entry.verdict for entry in entries], entries[-1].at)
-        arrived = [e.verdict.delivery_id for e in entries if e.verdict.status == DeliveryStatus.SENT]
-        claims.forgive(connection, arrived)
+    def _write(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        """The outcomes themselves."""
+        if not entries:
+            return
+        now = entries[-1].at
+        claims.settle(connection, self._me, [entry.verdict for entry in entries], now)
+        claims.forgive(connection, [e.verdict.delivery_id for e in entries if e.verdict.status == DeliveryStatus.SENT])
+        if self._tally is not None:
+            self._tally(connection, self._me, [entry.ended for entry in entries if entry.delivery], now)
 
 
 def _tell(done: asyncio.Future[None], error: Exception | None = None) -> None:

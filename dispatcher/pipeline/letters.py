@@ -25,18 +25,20 @@ from dispatcher.store.keys import address_hash
 async def post(
     ctx: Context, tx: Transaction, letter: LetterName, *, to: str, key: str, now: datetime, locale: str = "",
     timezone: str = "", name: str = "", topics: Sequence[str] = (), action: Action | None = None,
-    reader: Subscriber | None = None,
+    reader: Subscriber | None = None, kind: DeliveryKind = DeliveryKind.CONFIRMATION, notice: str = "",
 ) -> bool:  # fmt: skip
     """Put a letter into the outbox; False if one with this `key` is there already.
 
     `key` says which letter it is, such as `confirm:12`. `topics` and the link of `action` are what its templates may
-    show. Locale, zone and name are the `reader`'s where none are given.
+    show. Locale, zone and name are the `reader`'s where none are given. `notice` is what the owner's letter says.
     """
     locale = locale or (reader.locale if reader else "") or ctx.settings.site.language
     timezone = timezone or (reader.timezone if reader else "") or ctx.settings.site.timezone
-    digest = _digest(ctx, letter, locale, timezone, now)
+    digest = _digest(ctx, letter, locale, timezone, now) | {"kind": kind, "notice": notice}
+    if notice:
+        digest["key"] = hashlib.sha256(f"{digest['key']}:{notice}".encode()).hexdigest()
     ids, _ = await planning.save_digests(tx, {digest["key"]: digest})
-    delivery = _delivery(ctx, to, key_of(ctx, key), now) | {
+    delivery = _delivery(ctx, kind, to, key_of(ctx, key), now) | {
         "digest_id": ids[digest["key"]],
         "subscriber_id": reader.id if reader else None,
         "personal": {
@@ -58,7 +60,7 @@ def _digest(ctx: Context, letter: LetterName, locale: str, timezone: str, now: d
     """The row that everybody's letter of this name and language shares."""
     shown = [letter, ctx.newsletter.model_dump_json(), locale, timezone, ctx.templates.version, ctx.door.url]
     return {
-        "key": hashlib.sha256(json.dumps([*shown, ctx.door.key_id]).encode()).hexdigest(),
+        "key": hashlib.sha256(json.dumps([*shown, ctx.door.key_id, ctx.door.signed_by]).encode()).hexdigest(),
         "newsletter_id": ctx.newsletter.id,
         "kind": DeliveryKind.CONFIRMATION,
         "locale": locale,
@@ -73,8 +75,7 @@ def _digest(ctx: Context, letter: LetterName, locale: str, timezone: str, now: d
     }
 
 
-def _delivery(ctx: Context, to: str, key: str, now: datetime) -> dict[str, Any]:
-    kind = DeliveryKind.CONFIRMATION
+def _delivery(ctx: Context, kind: DeliveryKind, to: str, key: str, now: datetime) -> dict[str, Any]:
     return {
         "key": key,
         "kind": kind,

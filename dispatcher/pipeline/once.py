@@ -8,6 +8,7 @@ from datetime import datetime
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.ingest import IngestReport, ingest
 from dispatcher.pipeline.plan import PlanReport, plan
+from dispatcher.pipeline.presign import PresignReport, presign
 from dispatcher.pipeline.prune import PruneReport, prune
 from dispatcher.pipeline.send import SendReport, send
 from dispatcher.pipeline.settle import SettleReport, settle
@@ -20,6 +21,7 @@ class Pass:
 
     ingest: IngestReport
     plan: PlanReport
+    presign: PresignReport
     send: SendReport
     settle: SettleReport
     tell: SendReport
@@ -27,10 +29,11 @@ class Pass:
 
 
 async def once(ctx: Context, now: datetime) -> Pass:
-    """Poll every enabled source, plan, send, settle, tell webhooks of it and prune, all as if it were `now`."""
+    """Poll every enabled source, plan, presign, send, settle, tell webhooks of it and prune, all as if it were now."""
     return Pass(
         ingest=await ingest(ctx, now, everything=True),
         plan=await plan(ctx, now),
+        presign=await presign(ctx, now),
         send=await send(ctx, now),
         settle=await settle(ctx, now),
         tell=await tell(ctx, now),

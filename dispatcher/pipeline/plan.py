@@ -40,7 +40,10 @@ BATCH = 500  # readers in one transaction
 
 @dataclass(slots=True)
 class PlanReport:
-    """What a plan did. `previews` is filled by a dry run only: subscriber id → what they would get."""
+    """What a plan did. `previews` is filled by a dry run only: subscriber id → what they would get.
+
+    `keys` are those of the deliveries, where they were made ahead of their time.
+    """
 
     readers: int = 0
     waiting: int = 0  # readers whose quiet time it is
@@ -48,6 +51,7 @@ class PlanReport:
     deliveries: int = 0
     failed: int = 0
     previews: dict[int, Plan] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
 
     def add(self, done: PlanReport) -> None:
         """Count what one batch did."""
@@ -56,6 +60,7 @@ class PlanReport:
         self.digests += done.digests
         self.deliveries += done.deliveries
         self.previews |= done.previews
+        self.keys += done.keys
 
 
 async def plan(ctx: Context, now: datetime, *, dry_run: bool = False) -> PlanReport:
@@ -117,7 +122,7 @@ async def _plan_batch(ctx: Context, tx: Transaction, ids: Sequence[int], now: da
     people = await planning.lock_readers(tx, ids)
     awake = await postpone(tx, await _in_their_zone(ctx, tx, people, now), now)
     batch = await load(ctx, tx, awake, now)
-    report = await _save(ctx, tx, batch, _decide(ctx, batch, now), now)
+    report = await save(ctx, tx, batch, _decide(ctx, batch, now), now)
     report.waiting = len(people) - len(awake)
     return report
 
@@ -140,7 +145,11 @@ async def _in_their_zone(
     return list(people)
 
 
-async def _save(ctx: Context, tx: Transaction, batch: Batch, plans: Mapping[int, Plan], now: datetime) -> PlanReport:
+async def save(
+    ctx: Context, tx: Transaction, batch: Batch, plans: Mapping[int, Plan], now: datetime, *,
+    leaves_at: datetime | None = None,
+) -> PlanReport:  # fmt: skip
+    """Queue what was decided, and move schedules and read positions on. `leaves_at`: not before, and dated so."""
     digests: dict[str, dict[str, Any]] = {}
     deliveries: list[tuple[str, dict[str, Any]]] = []
     for reader_id, made in plans.items():
@@ -150,11 +159,22 @@ async def _save(ctx: Context, tx: Transaction, batch: Batch, plans: Mapping[int,
             digests[row["key"]] = row
             for endpoint in batch.endpoints.get(reader_id, ()):
                 if endpoint.channel == planned.channel:
-                    deliveries.append((row["key"], delivery_row(ctx, person, endpoint, planned, now)))
+                    deliveries.append((row["key"], _released(ctx, person, endpoint, planned, now, leaves_at)))
     ids, new = await planning.save_digests(tx, digests)
     saved = await planning.save_deliveries(tx, [{**row, "digest_id": ids[key]} for key, row in deliveries])
     await _advance(tx, plans, batch.release)
-    return PlanReport(readers=len(plans), digests=new, deliveries=saved)
+    keys = [row["key"] for _, row in deliveries] if leaves_at else []
+    return PlanReport(readers=len(plans), digests=new, deliveries=saved, keys=keys)
+
+
+def _released(
+    ctx: Context, person: Subscriber, endpoint: Endpoint, planned: Planned, now: datetime, leaves_at: datetime | None
+) -> dict[str, Any]:
+    """The outbox row of a message that leaves now, or of one that is made ahead: its date is when it is released."""
+    if leaves_at is None:
+        return delivery_row(ctx, person, endpoint, planned, now)
+    row = delivery_row(ctx, person, endpoint, planned, leaves_at)
+    return row | {"created_at": now, "dated_at": row["due_at"]}
 
 
 async def _advance(tx: Transaction, plans: Mapping[int, Plan], release: int) -> None:
@@ -226,7 +246,9 @@ def delivery_row(
             "cadence": str(planned.cadence),
         },
         "slot_at": planned.slot_at,
-        "due_at": now if instant else _spread(key, ctx.settings.schedule.send_spread, now, person.timezone, quiet),
+        "due_at": now if instant else _spread(
+            endpoint.address_hash, ctx.settings.schedule.send_spread, now, person.timezone, quiet
+        ),
         "expires_at": release_at(planned.slot_at, person.timezone, *quiet) + lifetime,
         "created_at": now,
         "message_id": message_id(key, ctx.site_key, ctx.mail_domain),
@@ -236,8 +258,8 @@ def delivery_row(
     }
 
 
-def _spread(key: str, width: timedelta, now: datetime, zone: str, quiet: Quiet) -> datetime:
-    """When in the spread a delivery leaves: the same for the same delivery, even over many; at once rather than in
-    the reader's quiet time."""
-    due_at = now + width * (int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) / 2**32)
+def _spread(whose: str, width: timedelta, now: datetime, zone: str, quiet: Quiet) -> datetime:
+    """When in the spread a delivery leaves: for one address always at the same place, even over many; at once rather
+    than in the reader's quiet time."""
+    due_at = now + width * (int.from_bytes(hashlib.sha256(whose.encode()).digest()[:4]) / 2**32)
     return due_at if release_at(due_at, zone, *quiet) <= due_at else now

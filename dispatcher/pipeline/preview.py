@@ -17,8 +17,8 @@ from dispatcher.model.values import DeliveryKind, LetterName, SubscriberStatus
 from dispatcher.pipeline.admission import person, suppressed
 from dispatcher.pipeline.batch import load
 from dispatcher.pipeline.context import Context, default_newsletter, open_templates
-from dispatcher.pipeline.mail import envelope_of, render_digest
 from dispatcher.pipeline.plan import delivery_row, digest_row, policy
+from dispatcher.pipeline.wires import envelope_of, render_digest
 from dispatcher.schedule.select import decide
 from dispatcher.store import subscribers
 

@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from dispatcher.pipeline import letters
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.departure import UNDO_WITHIN
-from dispatcher.store import access, articles, audits, consents, operators, outbox, topics
+from dispatcher.store import access, articles, audits, consents, operators, outbox, pauses, tallies, topics
 
 SILENT_FOR = timedelta(days=1)
 """How long a request that no mail answered is counted."""
@@ -48,6 +48,9 @@ async def prune(ctx: Context, now: datetime) -> PruneReport:
         report.deliveries = await outbox.prune(
             tx, deliveries_before=now - keep.deliveries, attempts_before=now - keep.attempts
         )
+    async with ctx.store.write() as tx:
+        await tallies.prune(tx, now - keep.deliveries)
+        await pauses.prune(tx, now - keep.audit)
     report.requests = await _forget_unconfirmed(ctx, now)
     report.networks = await _cut_networks(ctx, now)
     async with ctx.store.write() as tx:

@@ -13,13 +13,15 @@ from datetime import datetime
 from functools import partial
 
 from dispatcher.observability.logs import logger
+from dispatcher.pipeline import safety
 from dispatcher.pipeline.carrier import Carrier
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.hooks import is_wanted
 from dispatcher.pipeline.lease import leased
 from dispatcher.pipeline.ledger import Ledger
 from dispatcher.pipeline.mail import Mail
-from dispatcher.pipeline.shift import SendReport, Shift
+from dispatcher.pipeline.send_report import SendReport
+from dispatcher.pipeline.shift import Shift
 from dispatcher.pipeline.tidings import OF_MAIL, tell_outcomes
 from dispatcher.store import claims, instances
 from dispatcher.store.lanes import Lane
@@ -61,7 +63,7 @@ async def work_off(ctx: Context, carrier: Carrier, now: datetime, *, limit: int 
     """Send what is due in a carrier's lane; nobody else of this process may be at it. See `send`."""
     report = SendReport(recovered=await _take_back(ctx, carrier.lane, now))
     tidings = partial(tell_outcomes, ctx) if is_wanted(ctx, *OF_MAIL) else None
-    ledger = Ledger(ctx.store, ctx.instance.instance_id, tidings, marks=carrier.holds_uncertain)
+    ledger = Ledger(ctx.store, ctx.instance.instance_id, tidings, marks=carrier.holds_uncertain, tally=safety.tally)
     started = time.monotonic()
     async with leased(ctx, carrier.lane) as lease:
         try:

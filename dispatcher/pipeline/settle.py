@@ -11,7 +11,7 @@ from dispatcher.model.audience import Subscriber
 from dispatcher.model.feedback import Event
 from dispatcher.model.values import SuppressionReason
 from dispatcher.observability.logs import logger
-from dispatcher.pipeline import departure, hooks
+from dispatcher.pipeline import departure, hooks, safety
 from dispatcher.pipeline.context import Context
 from dispatcher.store import Transaction, events, outbox, subscribers, suppressions
 from dispatcher.store.keys import address_hash
@@ -61,6 +61,7 @@ async def _apply(ctx: Context, tx: Transaction, event: Event, now: datetime) -> 
     if not await events.mark_applied(tx, event.id or 0, now):
         return done
     done.events = 1
+    await safety.tally_event(ctx, tx, event.type, event.delivery_id, now)
     reader = (await subscribers.by_ids(tx, [event.subscriber_id or 0])).get(event.subscriber_id or 0)
     if reader is None or not reader.email:
         return done

@@ -14,7 +14,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -22,38 +21,20 @@ from dispatcher.errors import StoreError
 from dispatcher.model.outbound import Claimed
 from dispatcher.model.values import DeliveryStatus, OutcomeKind, Priority
 from dispatcher.observability.logs import logger
+from dispatcher.outbox.safety import Allowance
 from dispatcher.pipeline.carrier import Carrier, Tried, words_for
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.lease import Lease
 from dispatcher.pipeline.ledger import Ledger
+from dispatcher.pipeline.send_report import SendReport
 from dispatcher.pipeline.tidings import tell_expired
-from dispatcher.store import claims
+from dispatcher.store import Transaction, claims
 from dispatcher.store.claims import Claim, Verdict
 
 log = logger("send")
 
 POISON = timedelta(hours=1)
 GLANCE = 1.0  # seconds between looks for what is urgent, while there is enough to do
-
-
-@dataclass(slots=True)
-class SendReport:
-    """What a send did, by outcome."""
-
-    sent: int = 0
-    deferred: int = 0
-    failed: int = 0
-    held: int = 0
-    expired: int = 0
-    suppressed: int = 0
-    recovered: int = 0
-
-    def count(self, status: DeliveryStatus) -> None:
-        """Count one delivery."""
-        setattr(self, status.value, getattr(self, status.value) + 1)
-
-    def __add__(self, other: SendReport) -> SendReport:
-        return SendReport(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 class Shift:
@@ -64,12 +45,14 @@ class Shift:
         limit: int | None = None,
     ) -> None:  # fmt: skip
         self._ctx, self._carrier, self._ledger, self._lease, self._report = ctx, carrier, ledger, lease, report
-        self._me = ctx.instance.instance_id
+        self._me, self._quota = ctx.instance.instance_id, carrier.quota
         self._left = limit
         self._began_at, self._began = now, time.monotonic()
         self._waiting: deque[Claimed] = deque()
         self._hired = self._idle = self._discouraged = 0
         self._news = asyncio.Event()  # for idle senders: there is something to send, or never will be
+        self._parked: deque[asyncio.Future[None]] = deque()  # senders that may not take what waits
+        self._has_lookout = False
         self._wants_more = asyncio.Event()
         self._is_over = False  # nothing more will be claimed
         self._is_blocked = False  # the way out, or the database: whatever waits is given back
@@ -106,7 +89,7 @@ class Shift:
                 raise
             log.error("the database refuses; nothing more is claimed for the moment", reason=str(error))
             return True
-        return not claim.is_empty or self._is_busy
+        return not claim.is_empty or self._is_busy or has_enough  # then only for what is urgent was looked
 
     @property
     def _is_busy(self) -> bool:
@@ -114,20 +97,41 @@ class Shift:
         return bool(self._waiting) or self._idle < self._hired
 
     async def _take(self, *, below: int | None) -> Claim:
-        """What is due now, lined up; those too late or not wanted ended."""
+        """What is due now and may go, lined up; those too late or not wanted ended."""
         since, now = time.monotonic(), self._now
-        batch = self._ctx.settings.send.batch
-        limit = batch if self._left is None else min(self._left, batch)
         async with self._ctx.store.write() as tx:
-            claim = await claims.claim(tx, self._me, now, limit=limit, lane=self._carrier.lane, below=below)
+            allowed = await self._carrier.allowance(tx, now)
+            await self._keep_back(tx, allowed)
+            claim = await self._claim_some(tx, allowed, below, now)
+            admission = await self._quota.admit(tx, claim.deliveries, now)
+            await claims.put_back(tx, self._me, admission.later)
+            if self._quota.has_news:
+                await self._quota.keep(tx, now)
             await tell_expired(self._ctx, tx, claim.expired, now)
         self._lease.renew(since)
         self._report.expired += len(claim.expired)
         self._report.suppressed += claim.suppressed
-        self._left = None if self._left is None else self._left - len(claim.deliveries)
-        if claim.deliveries:
-            await self._line_up(claim.deliveries)
+        self._left = None if self._left is None else self._left - len(admission.go)
+        if admission.go:
+            await self._line_up(admission.go)
         return claim
+
+    async def _claim_some(self, tx: Transaction, allowed: Allowance, below: int | None, now: datetime) -> Claim:
+        """Within all that limits how many, and how urgent they must be."""
+        most = [limit for limit in (self._ctx.settings.send.batch, self._left, allowed.most) if limit is not None]
+        ceilings = [ceiling for ceiling in (below, allowed.priority_below) if ceiling is not None]
+        least = min(ceilings, default=None)
+        return await claims.claim(tx, self._me, now, limit=max(min(most), 0), lane=self._carrier.lane, below=least)
+
+    async def _keep_back(self, tx: Transaction, allowed: Allowance) -> None:
+        """What was claimed and may not go any more is given back."""
+        if allowed.priority_below is None:
+            return
+        stopped = [delivery for delivery in self._waiting if not allowed.lets(delivery.priority)]
+        if stopped:
+            gone = {delivery.id for delivery in stopped}
+            self._waiting = deque(delivery for delivery in self._waiting if delivery.id not in gone)
+            await claims.release(tx, self._me, sorted(gone))
 
     async def _line_up(self, claimed: Sequence[Claimed]) -> None:
         """Behind those that wait, but what is urgent in front, when what they share is ready."""
@@ -192,17 +196,23 @@ class Shift:
     async def _next(self) -> Claimed | None:
         """The next one to be sent; None when there will be none."""
         while not self._must_end and self._hired <= self._room:
-            if self._waiting:
+            if (delivery := self._quota.next(self._waiting)) is not None:
                 if len(self._waiting) <= self._low_water:
                     self._wants_more.set()
-                return self._waiting.popleft()
-            if self._is_over:
+                self._wake_one()  # there may be one for another as well
+                return delivery
+            if self._waiting:
+                await self._park()
+            elif self._is_over:
                 break
-            await self._rest()
+            else:
+                await self._rest()
         self._news.set()  # whatever ended this one ends the others
+        self._wake_one()
         return None
 
     async def _rest(self) -> None:
+        """Nothing waits."""
         self._news.clear()
         self._wants_more.set()
         self._idle += 1
@@ -210,6 +220,28 @@ class Shift:
             await self._news.wait()
         finally:
             self._idle -= 1
+
+    async def _park(self) -> None:
+        """What waits may not go yet. One of the parked looks out for when it may, and wakes the next."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._parked.append(turn)
+        if self._has_lookout:
+            await turn
+            return
+        self._has_lookout = True
+        free = asyncio.ensure_future(self._quota.free())
+        try:
+            await asyncio.wait([free, turn], timeout=GLANCE, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._has_lookout = False
+            free.cancel()
+            turn.cancel()
+
+    def _wake_one(self) -> None:
+        while self._parked:
+            if not (turn := self._parked.popleft()).done():
+                turn.set_result(None)
+                return
 
     async def _send(self, delivery: Claimed) -> None:
         try:
@@ -227,7 +259,12 @@ class Shift:
 
     async def _attempt(self, delivery: Claimed) -> bool:
         """From the last look to the ledger. False when the way out is blocked."""
-        tried = await self._carrier.attempt(delivery, self._now, partial(self._is_wanted, delivery))
+        outcome = None
+        try:
+            tried = await self._carrier.attempt(delivery, self._now, partial(self._is_wanted, delivery))
+            outcome = tried.outcome if tried else None
+        finally:
+            self._quota.done(delivery, outcome, self._now)
         if tried is None:
             return True
         await self._ledger.commit(_verdict(delivery, tried), self._now, tried.strike, delivery)

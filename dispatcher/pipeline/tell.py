@@ -20,12 +20,13 @@ from dispatcher.delivery.transport import Ready
 from dispatcher.delivery.webhook import AT_ONCE, Answer, Webhook
 from dispatcher.model.outbound import Claimed
 from dispatcher.model.values import Blame, Outcome, OutcomeKind
+from dispatcher.outbox.safety import Allowance
 from dispatcher.outbox.telling import decide
-from dispatcher.pipeline.carrier import Tried
+from dispatcher.pipeline.carrier import Tried, Unlimited
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.hooks import wrapped
 from dispatcher.pipeline.send import SendReport, work_off
-from dispatcher.store import outbox
+from dispatcher.store import Transaction, outbox
 from dispatcher.store.lanes import Lane
 
 
@@ -66,9 +67,15 @@ class Told:
     holds_uncertain = False
     """A webhook knows by the event's id what it has had: telling it once more is always right."""
 
+    quota = Unlimited()
+
     def __init__(self, ctx: Context, name: str) -> None:
         self._ctx = ctx
         self.lane = Lane(webhook=name)
+
+    async def allowance(self, tx: Transaction, now: datetime) -> Allowance:
+        """Programs are told whatever keeps mail back."""
+        return Allowance()
 
     async def load(self, claimed: Sequence[Claimed]) -> None:
         """They share nothing."""

@@ -86,12 +86,15 @@ class Fetcher:
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Fetcher:
-        self._sessions = {allow_private: self._session(allow_private) for allow_private in (False, True)}
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
         for session in self._sessions.values():
             await session.close()
 
@@ -123,7 +126,7 @@ class Fetcher:
         said = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
         try:
             async with asyncio.timeout(min(self._timeout, POST_TIMEOUT)):
-                session = self._sessions[allow_private]
+                session = self._session(allow_private)
                 async with session.post(target, data=body, headers=said, allow_redirects=False) as answer:
                     return _reply(answer, await _beginning(answer))
         except TimeoutError as error:
@@ -132,6 +135,11 @@ class Fetcher:
             return Reply(0, _words(error))
 
     def _session(self, allow_private: bool) -> aiohttp.ClientSession:
+        if allow_private not in self._sessions:
+            self._sessions[allow_private] = self._opened(allow_private)
+        return self._sessions[allow_private]
+
+    def _opened(self, allow_private: bool) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(socket_factory=_guarded_sockets(allow_private)),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout),
@@ -147,7 +155,7 @@ class Fetcher:
         for _ in range(MAX_HOPS + 1):
             if isinstance(url, Failure):
                 return url
-            async with self._sessions[allow_private].get(url, headers=validators, allow_redirects=False) as answer:
+            async with self._session(allow_private).get(url, headers=validators, allow_redirects=False) as answer:
                 if answer.status not in _REDIRECTS:
                     return await self._take(answer, is_conditional=bool(validators))
                 url = hop(answer.headers.get("Location", ""), origin=url, ports=ports)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dispatcher.store.engine import Store, Transaction
+from dispatcher.store.engine import Connection, Store, Transaction
 
-__all__ = ["Store", "Transaction"]
+__all__ = ["Connection", "Store", "Transaction"]

@@ -34,6 +34,15 @@ async def by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Article]:
     return {article.id: article for article in await among(tx, Article, ARTICLE.c.id, ids) if article.id is not None}
 
 
+async def versions(tx: Transaction, ids: Sequence[int]) -> dict[int, tuple[int, datetime | None]]:
+    """Of each of these articles the version, and when it was emptied: while both stay, all that it shows does."""
+    query = sa.select(ARTICLE.c.id, ARTICLE.c.version, ARTICLE.c.pruned_at)
+    found: dict[int, tuple[int, datetime | None]] = {}
+    for part in chunks(ids):
+        found.update((row[0], (row[1], row[2])) for row in await tx.execute(query.where(ARTICLE.c.id.in_(part))))
+    return found
+
+
 async def elsewhere(tx: Transaction, urls: Sequence[str], source_id: int) -> dict[str, Article]:
     """By canonical link, the one article with it that other sources brought and this one has not shown yet.
 

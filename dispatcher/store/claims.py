@@ -206,6 +206,7 @@ _settle = Prepared(
         attempts=DELIVERY.c.attempts + sa.bindparam("tries"),
         due_at=sa.func.coalesce(sa.bindparam("due", type_=_INSTANT), DELIVERY.c.due_at),
         finished_at=sa.bindparam("finished"),
+        signature=sa.literal_column("''"),  # a retry is signed anew, to the same octets
     )
 )
 _attempt = Prepared(sa.insert(ATTEMPT))

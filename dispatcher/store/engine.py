@@ -27,6 +27,7 @@ from dispatcher.store import connections
 from dispatcher.store.clerk import Clerk
 
 Transaction = AsyncConnection
+Connection = sa.Connection
 Noun = TypeVar("Noun", bound=SQLModel)
 Result = TypeVar("Result")
 

@@ -11,15 +11,18 @@ from dispatcher.model.audience import Subscriber, Subscription
 from dispatcher.model.content import Article, Match, Source, Topic
 from dispatcher.model.feedback import Suppression
 from dispatcher.model.values import SubscriberStatus, SubscriptionStatus
-from dispatcher.store import instances, outbox
+from dispatcher.store import instances, outbox, pauses
 from dispatcher.store.engine import Store, Transaction, table
 
 
 async def overview(store: Store) -> dict[str, Any]:
-    """`status`, and the daemon that runs on this database, if there is one."""
+    """`status`, what keeps mail back, and the daemon that runs on this database, if there is one."""
     daemon = await instances.living_daemon(store)
     async with store.read() as tx:
         found = await status(tx)
+        found["pauses"] = [
+            pause.model_dump(include={"scope", "cause", "reason", "by", "since"}) for pause in await pauses.in_force(tx)
+        ]
     found["daemon"] = {"pid": daemon.pid, "host": daemon.host, "since": daemon.started_at} if daemon else None
     return found
 

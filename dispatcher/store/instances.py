@@ -7,6 +7,7 @@ its connection too, as when the server is restarted: `keep` takes it again.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import secrets
@@ -34,6 +35,7 @@ class Lock:
         self.store, self.instance = store, instance
         self._file: TextIOWrapper | None = None
         self._connection: AsyncConnection | None = None
+        self._asking = asyncio.Lock()
 
     @property
     def instance_id(self) -> int:
@@ -58,14 +60,15 @@ class Lock:
 
     async def is_held(self) -> bool:
         """Whether a lock that was taken is ours still: a file's always, an advisory one while its connection lives."""
-        if self._connection is None:
-            return self._file is not None
-        try:
-            await self._connection.execute(sa.text("SELECT 1"))
-        except sa.exc.DBAPIError:
-            await self._connection.close()
-            self._connection = None
-        return self._connection is not None
+        async with self._asking:  # a connection answers one question at a time
+            if self._connection is None:
+                return self._file is not None
+            try:
+                await self._connection.execute(sa.text("SELECT 1"))
+            except sa.exc.DBAPIError:
+                await self._connection.close()
+                self._connection = None
+            return self._connection is not None
 
     def _take_file(self) -> bool:
         assert self.store.path is not None

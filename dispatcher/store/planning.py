@@ -35,6 +35,20 @@ async def due_readers(tx: Transaction, now: datetime, *, after_id: int, limit: i
     return [row[0] for row in await tx.execute(sa.select(ids.c.id).order_by(ids.c.id).limit(limit))]
 
 
+async def next_slot(tx: Transaction, *, after: datetime, until: datetime) -> datetime | None:
+    """The first instant in (after, until] at which a schedule is due."""
+    coming = (SCHEDULE.c.next_due_at > after) & (SCHEDULE.c.next_due_at <= until)
+    found: datetime | None = (await tx.execute(sa.select(sa.func.min(SCHEDULE.c.next_due_at)).where(coming))).scalar()
+    return found
+
+
+async def readers_of_slot(tx: Transaction, slot_at: datetime, *, after_id: int, limit: int) -> list[int]:
+    """Subscribers with a schedule due at an instant, in the order of their ids, a page at a time."""
+    theirs = (SCHEDULE.c.next_due_at == slot_at) & (SCHEDULE.c.subscriber_id > after_id)
+    ids = sa.select(SCHEDULE.c.subscriber_id).distinct().where(theirs).order_by(SCHEDULE.c.subscriber_id)
+    return [row[0] for row in await tx.execute(ids.limit(limit))]
+
+
 async def sleepers(tx: Transaction, now: datetime, *, after_id: int, limit: int) -> list[int]:
     """Readers who had paused until a time that has come, in the order of their ids, a page at a time."""
     theirs = (SUBSCRIBER.c.status == SubscriberStatus.PAUSED) & (SUBSCRIBER.c.paused_by == PausedBy.READER)

@@ -32,11 +32,11 @@ class _Ready:
     def __init__(self, statement: sa.UpdateBase, dialect: sa.Dialect) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=_columns_of(statement))
         self.text = str(compiled)
-        self._is_positional = bool(compiled.positional)  # type: ignore[attr-defined]
-        names = compiled.positiontup if self._is_positional else compiled.params  # type: ignore[attr-defined]
+        self._is_positional = bool(compiled.positional)
+        names = compiled.positiontup if self._is_positional else compiled.params
         self._names = list(names or ())
         self._constants = dict(compiled.params)
-        binds: Mapping[str, sa.BindParameter[Any]] = compiled.binds  # type: ignore[attr-defined]
+        binds: Mapping[str, sa.BindParameter[Any]] = compiled.binds
         self._converters = [_converter(binds[name], dialect) for name in self._names]
 
     def values_of(self, rows: Iterable[Row]) -> Any:

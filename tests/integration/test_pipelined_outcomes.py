@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from raw_smtp import CHUNKING, OFFERS, Also, Raw, RawServer
+from raw_smtp import CHUNKING, OFFERS, Raw, RawServer
 from smtp_server import Act, Then, always, for_recipients, in_turn, together
 from test_smtp_outcomes import CATALOGUE
 
@@ -100,93 +100,7 @@ async def test_each_misbehaviour_has_its_one_outcome(
         assert server.faults == []
 
 
-CUT = Raw(b"25", then=Act.DISCONNECT)
 CLOSING = Then("421 4.3.2 closing", Act.DISCONNECT)
-JOINED = Raw(b"250-this reply has lost its end\r\n354 and here is another\r\n")
-TWO_LINES = "550-5.1.1 no such user\r\n550 5.1.1 really"
-ENDLESS = Raw(b"250-" + b"x" * 9000 + b"\r\n")
-LONG = Raw(b"250-and so on\r\n" * 3000)
-
-# What becomes of five messages on one line when the answer is given to the second of them: Accepted, Deferred,
-# Rejected, Uncertain. With CHUNKING those behind it are gone by then.
-IN_COMPANY: list[tuple[str, Any, str, str]] = [
-    ("MAIL", "451 4.3.0 later", "ADAAA", "ADAAA"),
-    ("MAIL", "550 5.7.1 no", "ARAAA", "ARAAA"),
-    ("MAIL", TWO_LINES, "ARAAA", "ARAAA"),
-    ("MAIL", "421 4.3.2 closing", "AAAAA", "AAUUU"),
-    ("MAIL", CLOSING, "AAAAA", "AAUUU"),
-    ("MAIL", Act.DISCONNECT, "AAAAA", "AUUUU"),
-    ("MAIL", CUT, "AAAAA", "AUUUU"),
-    ("MAIL", Act.GARBAGE, "ADAAA", "AUUUU"),
-    ("MAIL", Act.SILENCE, "AAAAA", "AUUUU"),
-    ("MAIL", Also("250 again"), "ADAAA", "AAAAA"),
-    ("MAIL", JOINED, "ADAAA", "AUUUU"),
-    ("MAIL", "354 go", "ADAAA", "AUUUU"),
-    ("MAIL", "503 5.5.1 bad sequence", "AAAAA", "AAAAA"),
-    ("MAIL", "555 5.5.4 SIZE? never heard of it", "AAAAA", "AAAAA"),
-    ("RCPT", "451 4.3.0 later", "ADAAA", "ADAAA"),
-    ("RCPT", "550 5.1.1 no", "ARAAA", "ARAAA"),
-    ("RCPT", TWO_LINES, "ARAAA", "ARAAA"),
-    ("RCPT", "421 4.3.2 closing", "ADAAA", "ADUUU"),
-    ("RCPT", CLOSING, "ADAAA", "ADUUU"),
-    ("RCPT", Act.DISCONNECT, "ADAAA", "AUUUU"),
-    ("RCPT", CUT, "ADAAA", "AUUUU"),
-    ("RCPT", Act.GARBAGE, "ADAAA", "AUUUU"),
-    ("RCPT", Act.SILENCE, "ADAAA", "AUUUU"),
-    ("RCPT", Also("250 again"), "ADAAA", "AAAAA"),
-    ("RCPT", JOINED, "ADAAA", "AUUUU"),
-    ("RCPT", ENDLESS, "ADAAA", "AUUUU"),
-    ("RCPT", LONG, "ADAAA", "AUUUU"),
-    ("RCPT", "502 5.5.1 what?", "AAAAA", "AAAAA"),
-    ("RCPT", "554 5.5.0 SMTP synchronization error", "AAAAA", "AAAAA"),
-    ("DATA", "451 4.3.0 later", "ADAAA", "ADAAA"),
-    ("DATA", "554 5.7.1 no", "ARAAA", "ARAAA"),
-    ("DATA", "421 4.3.2 closing", "ADAAA", "ADUUU"),
-    ("DATA", CLOSING, "ADAAA", "ADUUU"),
-    ("DATA", Act.DISCONNECT, "ADAAA", "AUUUU"),
-    ("DATA", CUT, "ADAAA", "AUUUU"),
-    ("DATA", Act.GARBAGE, "ADAAA", "AUUUU"),
-    ("DATA", Act.SILENCE, "ADAAA", "AUUUU"),
-    ("DATA", Also("250 again"), "ADAAA", "AAAAA"),
-    ("DATA", JOINED, "ADAAA", "AUUUU"),
-    ("DATA", "503 5.5.0 improper use of SMTP command pipelining", "AAAAA", "AAAAA"),
-    ("CONTENT", "451 4.3.0 later", "ADAAA", "ADAAA"),
-    ("CONTENT", "554 5.7.1 spam", "ARAAA", "ARAAA"),
-    ("CONTENT", "421 4.3.2 closing", "ADAAA", "ADUUU"),
-    ("CONTENT", CLOSING, "ADAAA", "ADUUU"),
-    ("CONTENT", Act.DISCONNECT, "AUAAA", "AUUUU"),
-    ("CONTENT", Act.KEEP_AND_DISCONNECT, "AUAAA", "AUUUU"),
-    ("CONTENT", Raw(b"25", then=Act.DISCONNECT, keep=True), "AUAAA", "AUUUU"),
-    ("CONTENT", CUT, "AUAAA", "AUUUU"),
-    ("CONTENT", Act.GARBAGE, "AUAAA", "AUUUU"),
-    ("CONTENT", Act.SILENCE, "AUAAA", "AUUUU"),
-    ("CONTENT", JOINED, "AUAAA", "AUUUU"),
-    ("CONTENT", "354 more", "AUAAA", "AUUUU"),
-    ("CONTENT", Also("250 again"), "AADAA", "AAAAA"),
-    ("CONTENT", "503 5.5.1 what?", "ARAAA", "AAAAA"),
-    ("RSET", "502 5.5.1 what?", "AAAAA", "AAAAA"),
-    ("RSET", "421 4.3.2 closing", "AAAAA", "AUUUU"),
-    ("RSET", Act.DISCONNECT, "AAAAA", "AUUUU"),
-]
-
-
-@pytest.mark.parametrize("offers", WAYS)
-@pytest.mark.parametrize(
-    ("command", "answer", "pipelined", "chunked"), IN_COMPANY, ids=[f"{c}: {str(a)[:50]}" for c, a, _, _ in IN_COMPANY]
-)
-async def test_what_befalls_one_message_is_told_apart_from_what_befalls_its_company(
-    offers: tuple[str, ...], command: str, answer: Any, pipelined: str, chunked: str
-) -> None:
-    settings = {"timeout": 0.3, "end_of_data_timeout": 0.3}
-    async with RawServer(offers=offers) as server, _transport(server, **settings) as transport:
-        for _ in range(3):  # with CHUNKING, trust is built up
-            await _send(transport, "early@example.org")
-        server.script = in_turn("BDAT" if command == "DATA" and offers is CHUNKING else command, None, answer)
-        outcomes = await _send(transport, *_readers(5))
-        assert "".join(o.kind[0] for o in outcomes).upper() == (chunked if offers is CHUNKING else pipelined)
-        assert {o.blame for o in outcomes if o.kind is UNCERTAIN} <= {RELAY}
-        assert server.faults == []
-        _nothing_is_claimed_wrongly(server, outcomes)
 
 
 def _nothing_is_claimed_wrongly(server: RawServer, outcomes: list[Outcome]) -> None:

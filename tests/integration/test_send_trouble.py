@@ -290,3 +290,25 @@ async def test_a_full_disk_pauses_sending_until_there_is_room_again(on_sqlite: M
         assert any("disk is full" in str(line.get("reason")) for line in logs)
         assert recipients(transport) == sorted(map(address, on_sqlite.readers))
         assert await standing(ctx) == {"sent": 90}
+
+
+async def test_a_clock_that_jumps_neither_loses_nor_repeats_anything(mailing: Mailing) -> None:
+    transport = MemoryTransport(max_connections=1)
+    async with mailing.open(transport) as ctx:
+        assert (await send(ctx, after(hours=-1))).sent == 0
+        assert (await send(ctx, SLOT, limit=2)).sent == 2
+        assert (await send(ctx, after(hours=-1))).sent == 0
+        assert (await send(ctx, after(hours=3), limit=2)).sent == 2
+        assert (await send(ctx, SLOT)).sent == 2
+        assert recipients(transport) == EVERYBODY
+        assert await standing(ctx) == {"sent": 6}
+
+
+async def test_a_lease_goes_by_the_databases_clock_whatever_a_processs_own_clock_says(mailing: Mailing) -> None:
+    transport = MemoryTransport()
+    async with mailing.open(MemoryTransport()) as ctx, mailing.open(transport) as other:
+        assert len(await claim_all(ctx)) == 6
+        for hours in (-12, 0, 12):
+            assert (await send(other, after(hours=hours))).sent == 0
+        assert not transport.messages
+        assert await standing(ctx) == {"sending": 6}

@@ -80,6 +80,7 @@ CATALOGUE: list[tuple[str, Any, tuple[OutcomeKind, int, Blame]]] = [
     ("BANNER", "450 4.7.1 later", (DEFERRED, 450, RELAY)),
     ("BANNER", Act.DISCONNECT, (DEFERRED, 0, RELAY)),
     ("BANNER", Act.GARBAGE, (DEFERRED, 0, RELAY)),
+    ("BANNER", "250 2.0.0 taken", (DEFERRED, 0, RELAY)),
     ("EHLO", "421 4.3.2 closing", (DEFERRED, 421, RELAY)),
     ("EHLO", "450 4.3.2 not now", (DEFERRED, 450, RELAY)),
     ("EHLO", Act.DISCONNECT, (DEFERRED, 0, RELAY)),

@@ -120,12 +120,17 @@ async def test_a_restarted_server_gets_the_rest_of_the_mail() -> None:
 
 @pytest.mark.parametrize("command", ["BANNER", "EHLO", "MAIL", "RCPT", "DATA", "CONTENT"])
 async def test_a_cancelled_send_takes_its_connection_with_it_and_frees_its_place(command: str) -> None:
-    async with (
-        SmtpServer(script=in_turn(command, Act.SILENCE)) as server,
-        _transport(server, max_connections=1) as transport,
-    ):
+    came: list[str] = []
+
+    def silent_once(moment: Moment) -> Act | None:
+        if moment.command != command or came:
+            return None
+        came.append(command)
+        return Act.SILENCE
+
+    async with SmtpServer(script=silent_once) as server, _transport(server, max_connections=1) as transport:
         sending = asyncio.create_task(transport.send(FROM, TO, MESSAGE))
-        await asyncio.sleep(0.1)
+        await server.wait_until(lambda: bool(came))
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending

@@ -87,8 +87,8 @@ async def test_required_starttls_that_is_not_offered_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["454 4.7.0 not now", "502 no", "421 closing", Act.DISCONNECT, Act.GARBAGE, Then("220 go", Act.GARBAGE),
-     Then("220 go", Act.DISCONNECT)],
+    ["454 4.7.0 not now", "502 no", "421 closing", "250 2.0.0 taken", "334 go on", Act.DISCONNECT, Act.GARBAGE,
+     Then("220 go", Act.GARBAGE), Then("220 go", Act.DISCONNECT)],
     ids=str,
 )  # fmt: skip
 async def test_required_starttls_that_fails_is_never_replaced_by_clear_text(answer: Any) -> None:
@@ -150,6 +150,17 @@ async def test_a_wrong_password_is_the_relays_matter_and_is_tried_once() -> None
         assert (outcome.kind, outcome.code, outcome.blame) == (OutcomeKind.DEFERRED, 535, Blame.RELAY)
         assert _verbs(server).count("AUTH") == 1
         assert LOGIN["password"] not in outcome.text
+
+
+@pytest.mark.parametrize(
+    "answer", ["250 2.0.0 taken", "220 go", "354 go", "454 4.7.0 later", Act.DISCONNECT, Act.GARBAGE]
+)
+async def test_what_is_no_welcome_to_a_login_is_never_taken_for_an_accepted_message(answer: Any) -> None:
+    logins = {LOGIN["username"]: LOGIN["password"]}
+    async with SmtpServer(tls=_server_side(), auth=logins, script=always("AUTH", answer)) as server:
+        outcome = await _send(server, "starttls", **LOGIN)
+        assert (outcome.kind, outcome.blame) == (OutcomeKind.DEFERRED, Blame.RELAY)
+        assert "MAIL" not in _verbs(server)
 
 
 async def test_a_login_method_the_server_only_pretends_to_have_is_passed_over() -> None:

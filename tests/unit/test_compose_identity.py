@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from builders import article
 
 from dispatcher.digest import compose
+from dispatcher.digest.fragments import Told
 from dispatcher.model.content import Article
 from dispatcher.model.outbound import Digest, DigestContent
 from dispatcher.model.values import DeliveryKind
@@ -29,7 +32,12 @@ def identity(**changes: Any) -> dict[str, Any]:
 
 def content(items: list[compose.Item], *known: Article, length: int = 300, **digest: Any) -> DigestContent:
     stored = Digest(**identity(items=items, **digest))
-    return compose.content(stored, {a.id or 0: a for a in known}, {1: ["Gazette"]}, summary_length=length)
+    stories = {a.id: compose.story(a, "Gazette" if a.id == 1 else "", length) for a in known}
+
+    def tell(article_id: int, others: Sequence[str]) -> Told | None:
+        return Told(replace(stories[article_id], also_in=tuple(others))) if article_id in stories else None
+
+    return compose.outline(stored, tell).content
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.delivery.commands import Announcement, announce
+from dispatcher.delivery.commands import Announcement, Terms, announce
 from dispatcher.delivery.envelope import Envelope, Vetted, prepare
 from dispatcher.delivery.memory import MemoryTransport
 from dispatcher.model.values import Outcome
@@ -16,9 +16,8 @@ MESSAGE = b"Subject: hello\r\n\r\nBody\r\n"
 
 
 def _said(offers: dict[str, str], *, reports: bool = False, **known: str) -> tuple[str, str]:
-    announcement = announce(
-        Envelope(**{"sender": FROM, "recipient": TO, **known}, message=MESSAGE), offers, reports=reports
-    )
+    envelope = Envelope(**{"sender": FROM, "recipient": TO, **known}, message=MESSAGE)
+    announcement = announce(envelope, Terms.of(offers, reports=reports))
     assert isinstance(announcement, Announcement)
     return announcement.mail.decode(), announcement.rcpt.decode()
 
@@ -27,13 +26,13 @@ def test_nothing_is_said_that_was_not_offered() -> None:
     assert _said({}, reports=True) == (f"MAIL FROM:<{FROM}>", f"RCPT TO:<{TO}>")
 
 
-@pytest.mark.parametrize("limit", ["", "0", "24", "much", " 1000 "])
+@pytest.mark.parametrize("limit", ["", "0", "24", "much", " 1000 ", "-1", "1" * 5000, "²"])
 def test_f10_a_size_is_said_where_it_fits(limit: str) -> None:
     assert _said({"size": limit})[0] == f"MAIL FROM:<{FROM}> SIZE={len(MESSAGE)}"
 
 
 def test_f10_a_message_beyond_the_limit_is_refused() -> None:
-    outcome = announce(Envelope(FROM, TO, MESSAGE), {"size": "23"})
+    outcome = announce(Envelope(FROM, TO, MESSAGE), Terms.of({"size": "23"}))
     assert isinstance(outcome, Outcome)
     assert (outcome.code, outcome.enhanced) == (552, "5.3.4")
 
@@ -54,7 +53,7 @@ def test_s13_an_original_recipient_that_cannot_be_written_is_left_out() -> None:
 @pytest.mark.parametrize("envelope_id", ["x" * 101, "d\r\n", "é"])
 def test_s13_an_id_that_no_report_could_carry_is_a_bug(envelope_id: str) -> None:
     with pytest.raises(ValueError, match="envelope id"):
-        announce(Envelope(FROM, TO, MESSAGE, envelope_id), {"dsn": ""}, reports=True)
+        announce(Envelope(FROM, TO, MESSAGE, envelope_id), Terms.of({"dsn": ""}, reports=True))
 
 
 @given(lines=st.lists(st.sampled_from([b"", b".", b"..", b".x", b"x.", b"x"])))

@@ -16,7 +16,8 @@ from dispatcher import clock
 from dispatcher.model.content import Source
 from dispatcher.model.runtime import Instance
 from dispatcher.pipeline.context import Context
-from dispatcher.store import dashboard, instances
+from dispatcher.pipeline.standing import said
+from dispatcher.store import dashboard, instances, pauses
 from dispatcher.store.dashboard import HOUR, Figures
 from dispatcher.web.admin import charts
 from dispatcher.web.admin.charts import Bar
@@ -62,6 +63,8 @@ async def show(request: Request, who: Signed) -> Response:
     reading = await board.read(ctx, clock.now())
     if reading is None:
         return await desk_page(request, who, "counting", headers={"Refresh": "1"})
+    async with ctx.store.read() as tx:
+        kept_back = await pauses.in_force(tx)
     figures = reading.figures
     return await desk_page(
         request, who, "dashboard",
@@ -73,6 +76,7 @@ async def show(request: Request, who: Signed) -> Response:
         failing=sum(1 for source in figures.sources if source.failures and not source.is_paused),
         sources=_worst_first(figures.sources)[:SHOWN],
         bounce_rate=_rate(figures.events.get("hard-bounce", 0) + figures.events.get("soft-bounce", 0), figures),
+        kept_back=[said(pause) for pause in kept_back],
         complaint_rate=_rate(figures.events.get("complaint", 0), figures),
     )  # fmt: skip
 

@@ -17,7 +17,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from dispatcher.web.api import articles, deliveries, digests, status, subscribers, subscriptions, topics, trials
+from dispatcher.web.api import (
+    articles,
+    deliveries,
+    digests,
+    sending,
+    status,
+    subscribers,
+    subscriptions,
+    topics,
+    trials,
+)
 from dispatcher.web.api.document import document
 from dispatcher.web.api.problems import ProblemError, answer
 from dispatcher.web.asking import context_of
@@ -25,7 +35,7 @@ from dispatcher.web.pages import at
 
 PREFIX = "/api"
 VERSION = "/v1"
-RESOURCES = (articles, topics, trials, subscribers, subscriptions, deliveries, digests, status)
+RESOURCES = (articles, topics, trials, subscribers, subscriptions, deliveries, digests, sending, status)
 
 __all__ = ["PREFIX", "api", "first", "refused"]
 

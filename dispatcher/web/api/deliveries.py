@@ -9,13 +9,21 @@ from typing import Annotated, Any
 from fastapi import Body, Query
 from starlette.responses import Response
 
-from dispatcher.store import Transaction, outbox, pages
+from dispatcher.outbox.story import timeline
+from dispatcher.store import Transaction, outbox, pages, stories
 from dispatcher.web.api.fields import Id
 from dispatcher.web.api.idempotency import Reply
 from dispatcher.web.api.paging import Listed, page_of
 from dispatcher.web.api.problems import ProblemError, not_found
 from dispatcher.web.api.routes import Call, Calling, IdempotencyKey, made, needs, router
-from dispatcher.web.api.schemas.deliveries import AttemptShown, DeliveryListing, DeliveryShown, DeliveryStory, Retry
+from dispatcher.web.api.schemas.deliveries import (
+    AttemptShown,
+    DeliveryListing,
+    DeliveryShown,
+    DeliveryStory,
+    MomentShown,
+    Retry,
+)
 
 routes = router("deliveries")
 MaybeRetry = Annotated[Retry | None, Body()]
@@ -77,5 +85,10 @@ async def _story(tx: Transaction, delivery_id: int) -> DeliveryStory:
     found = await outbox.get(tx, delivery_id)
     if found is None:
         raise not_found(f"delivery {delivery_id}")
-    tried = [AttemptShown.of(attempt) for attempt in await outbox.attempts(tx, delivery_id)]
-    return DeliveryStory(**DeliveryShown.of(found).model_dump(), attempts_made=tried)
+    attempts, events, suppressions = await stories.of(tx, found)
+    told = timeline(found, attempts, events, suppressions)
+    return DeliveryStory(
+        **DeliveryShown.of(found).model_dump(),
+        attempts_made=[AttemptShown.of(attempt) for attempt in attempts],
+        story=[MomentShown.model_validate(moment, from_attributes=True) for moment in told],
+    )

@@ -64,6 +64,7 @@ class AttemptShown(BaseModel):
     enhanced: str
     text: str
     relay: str
+    blame: str
 
     @classmethod
     def of(cls, attempt: Attempt) -> Self:
@@ -71,7 +72,16 @@ class AttemptShown(BaseModel):
         return cls(**attempt.model_dump(include=set(cls.model_fields)))
 
 
+class MomentShown(BaseModel):
+    """One thing that happened to a delivery, or is to happen next."""
+
+    at: At
+    what: str
+    detail: str
+
+
 class DeliveryStory(DeliveryShown):
-    """A delivery with every try at it."""
+    """A delivery with every try at it, and all that is known of it as a story."""
 
     attempts_made: list[AttemptShown]
+    story: list[MomentShown]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from dispatcher.web.api.fields import At
+from dispatcher.web.api.schemas.sending import PauseShown
 
 
 class DaemonShown(BaseModel):
@@ -30,3 +31,4 @@ class StatusShown(BaseModel):
     suppressions: int
     deliveries: dict[str, int]
     daemon: DaemonShown | None
+    pauses: list[PauseShown]

@@ -1,0 +1,227 @@
+"""Throttle: which of the deliveries that were claimed may go, under rates that all processes share. Pure.
+
+    standings, as they are kept ──▶ meters ──▶ admit ──▶ go, each with a token of every meter on its way
+                                                   └──▶ later, each at the instant at which its token will be there
+
+A token says when its message may leave: up to HORIZON ahead, so that a process has enough to do until it next asks. All
+instants are seconds since the epoch, by one clock: the database's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from dispatcher.model.rates import Rate
+
+HORIZON = 2.0
+"""Seconds. No longer, because what is urgent waits for as long, when others have taken the tokens."""
+
+EARLY = 1.0
+"""Seconds by which what was put back comes before its token could be taken, to be claimed in time."""
+
+EAGER = 0.95
+"""What is put back comes a little faster than tokens do: some of it will not be wanted any more."""
+
+LONGEST, QUOTA_LONGEST = 600.0, 3600.0
+"""Seconds for which anything is put back at most: rates change, and nothing may miss it for long."""
+
+SOONEST = 0.2
+"""Seconds for which anything is put back at least."""
+
+RESERVE = 0.005
+"""The part of a quota that is kept for what is urgent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a rate stands: when its next token comes, which ones were used when, and until when mail was put back.
+
+    `spent` is for quotas: (number of the slot, tokens), the oldest first. A slot is as long as the rate's tolerance.
+    """
+
+    next_at: float = 0.0
+    spent: tuple[tuple[int, int], ...] = ()
+    booked_until: float = 0.0
+
+
+class Meter(Protocol):
+    """A rate while tokens are taken from it."""
+
+    @property
+    def rate(self) -> Rate: ...
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands by now."""
+        ...
+
+    def left(self, *, is_urgent: bool) -> int:
+        """How many tokens can be taken now."""
+        ...
+
+    def take(self) -> float:
+        """Take one; when it may be used."""
+        ...
+
+    def book(self, number: int, *, is_urgent: bool) -> float:
+        """When delivery `number`, which got none, should ask again."""
+        ...
+
+
+def meter(rate: Rate, standing: Standing, now: float) -> Meter:
+    """The meter of a rate."""
+    return Quota(rate, standing, now) if rate.is_quota else Pace(rate, standing, now)
+
+
+class Pace:
+    """Tokens at even distances; what is not taken in time is gone."""
+
+    def __init__(self, rate: Rate, standing: Standing, now: float) -> None:
+        self.rate, self._now = rate, now
+        # a clock that was set back must not stop the mail for as long
+        self._next_at = min(max(standing.next_at, now), now + HORIZON + rate.interval)
+        self._booked_until, self._urgent = standing.booked_until, 0
+
+    @property
+    def standing(self) -> Standing:
+        """See Meter."""
+        return Standing(self._next_at, (), self._booked_until)
+
+    def left(self, *, is_urgent: bool) -> int:
+        """See Meter."""
+        ahead = self._now + HORIZON - self._next_at
+        return int(ahead / self.rate.interval) + 1 if ahead >= 0 else 0
+
+    def take(self) -> float:
+        """See Meter."""
+        at, self._next_at = self._next_at, self._next_at + self.rate.interval
+        return at
+
+    def book(self, number: int, *, is_urgent: bool) -> float:
+        """What is urgent comes back for the next tokens; the rest lines up behind what was put back before."""
+        if is_urgent:
+            self._urgent += 1
+            return self._early(self._next_at + (self._urgent - 1) * self.rate.interval)
+        at = max(self._booked_until, self._next_at)
+        if at > self._now + LONGEST:
+            return self._now + LONGEST * _share(number)
+        self._booked_until = at + self.rate.interval * EAGER
+        return self._early(at)
+
+    def _early(self, at: float) -> float:
+        return max(at - HORIZON - EARLY, self._now + SOONEST)
+
+
+class Quota:
+    """So many in any stretch of its span, counted in slots: at once, as long as there are any."""
+
+    def __init__(self, rate: Rate, standing: Standing, now: float) -> None:
+        self.rate, self._now, self._width = rate, now, rate.tolerance
+        self._slot = int(now / self._width)
+        # a slot counts until the last message that it let go, perhaps one slot late, is older than the span
+        self._lasts = round(rate.span / self._width) + 2
+        self._spent: dict[int, int] = {}
+        self._used = 0
+        for slot, used in standing.spent:
+            if slot > self._slot - self._lasts:
+                self._spend(min(slot, self._slot), used)  # it may be ahead of a clock that was set back
+        self._most = max(int(rate.count), 1)
+        self._reserve = math.ceil(self._most * RESERVE) if self._most > 1 else 0
+        self._booked_until, self._urgent = standing.booked_until, now
+
+    @property
+    def standing(self) -> Standing:
+        """See Meter."""
+        return Standing(self._now, tuple(sorted(self._spent.items())), self._booked_until)
+
+    def left(self, *, is_urgent: bool) -> int:
+        """See Meter."""
+        return max(self._most - self._used - (0 if is_urgent else self._reserve), 0)
+
+    def take(self) -> float:
+        """See Meter."""
+        self._spend(self._slot, 1)
+        return self._now
+
+    def book(self, number: int, *, is_urgent: bool) -> float:
+        """Tokens come back as they were used, one span later: what is put back lines up for them likewise."""
+        at, then = self._returning(self._urgent if is_urgent else max(self._booked_until, self._now))
+        if at > self._now + QUOTA_LONGEST:
+            return self._now + QUOTA_LONGEST * _share(number)
+        if is_urgent:
+            self._urgent = then
+        else:
+            self._booked_until = then
+        return max(at, self._now + SOONEST)
+
+    def _returning(self, after: float) -> tuple[float, float]:
+        """When the first token comes back that does so at `after` or later, and when the one after it does."""
+        for slot, used in sorted(self._spent.items()):
+            begin = (slot + self._lasts) * self._width
+            at = max(begin, after)
+            if at < begin + self._width:
+                return at, at + self._width / used * EAGER
+        return math.inf, after
+
+    def _spend(self, slot: int, tokens: int) -> None:
+        self._spent[slot] = self._spent.get(slot, 0) + tokens
+        self._used += tokens
+
+
+@dataclass(slots=True)
+class Till:
+    """A meter in one admission: how many tokens this process owned before, which it has taken, how many it gave out."""
+
+    meter: Meter
+    owned: int = 0
+    given: int = 0
+    taken: list[float] = field(default_factory=list)
+
+    def has_one(self, *, is_urgent: bool) -> bool:
+        """Whether one more may go."""
+        return self._has_spare or self.meter.left(is_urgent=is_urgent) > 0
+
+    def give(self) -> None:
+        """Let one more go. `has_one` has said yes."""
+        if not self._has_spare:
+            self.taken.append(self.meter.take())
+        self.given += 1
+
+    @property
+    def _has_spare(self) -> bool:
+        return self.given < self.owned + len(self.taken)
+
+
+class Applicant(NamedTuple):
+    """A delivery that this process holds, and the names of the meters on its way."""
+
+    number: int
+    is_urgent: bool
+    meters: tuple[str, ...]
+
+
+def admit(applicants: Iterable[Applicant], tills: Mapping[str, Till]) -> tuple[set[int], list[tuple[int, float]]]:
+    """The numbers of those that may go, and the others with the instants at which to ask again.
+
+    Who comes first is served first, the urgent before the rest. What was taken is in the tills.
+    """
+    go: set[int] = set()
+    later: list[tuple[int, float]] = []
+    for one in sorted(applicants, key=lambda one: not one.is_urgent):
+        way = [tills[name] for name in one.meters]
+        lacking = [till.meter for till in way if not till.has_one(is_urgent=one.is_urgent)]
+        if lacking:
+            later.append((one.number, max(meter.book(one.number, is_urgent=one.is_urgent) for meter in lacking)))
+            continue
+        for till in way:
+            till.give()
+        go.add(one.number)
+    return go, later
+
+
+def _share(number: int) -> float:
+    """A number between a half and 1 for each delivery: neighbours come far apart."""
+    return (1 + number * 0.6180339887498949 % 1.0) / 2

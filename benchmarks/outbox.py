@@ -108,7 +108,7 @@ def _delivery(
         channel=Channel.EMAIL, recipient=_address(number), address_hash=f"{number:064x}",
         personal={"name": f"Reader {number}", "email": _address(number), "topics": list(TOPICS),
                   "cadence": "daily at 07:30"},
-        slot_at=now, due_at=now, expires_at=now + timedelta(hours=20), created_at=now,
+        slot_at=now, due_at=now, expires_at=now + timedelta(hours=20), created_at=now, dated_at=now,
         message_id=message_id(key, ctx.site_key, ctx.mail_domain),
     )  # fmt: skip
     return row.model_dump(exclude={"id"})

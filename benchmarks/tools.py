@@ -13,7 +13,6 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / ".tools"
 UNPACK = Path(__file__).parents[1] / ".ci" / "unpack"
-NODEMAILER = "nodemailer"
 WRAPPER = """#!/bin/sh
 root="$(dirname "$0")/../postfix"
 for folder in "$root"/usr/lib/postfix "$root"/usr/lib/*-linux-*; do
@@ -46,10 +45,11 @@ def _nodemailer() -> bool:
         print("nodemailer: left out, node and npm are not installed")
         return False
     if (FOLDER / "node_modules" / "nodemailer").is_dir():
+        print("nodemailer: there")
         return True
     FOLDER.mkdir(exist_ok=True)
     quiet = ["--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    return _works(["npm", "install", "--prefix", str(FOLDER), *quiet, NODEMAILER], "nodemailer")
+    return _works(["npm", "install", "--prefix", str(FOLDER), *quiet, "nodemailer"], "nodemailer")
 
 
 def _works(command: list[str], name: str) -> bool:

@@ -105,7 +105,7 @@ async def _naive(port: int, count: int, pem: bytes) -> float:
         session.add_all([NaiveReader(email=f"reader{n}@dest.example", name=f"Reader {n}") for n in range(count)])
         session.commit()
         started = time.process_time()
-        async with aiosmtplib.SMTP("127.0.0.1", port, start_tls=False, local_hostname="bench.example") as smtp:
+        async with aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False) as smtp:
             for reader in session.exec(select(NaiveReader)).all():
                 message = EmailMessage()
                 message["From"], message["To"], message["Subject"] = SENDER, reader.email, "Your news"

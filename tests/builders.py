@@ -13,6 +13,9 @@ from xml.sax.saxutils import escape
 
 from dispatcher.config.settings import Settings, SourceEntry, SubscriberEntry, TopicEntry
 from dispatcher.delivery.memory import MemoryTransport
+from dispatcher.digest import kept
+from dispatcher.digest.fragments import content_of
+from dispatcher.digest.wire import Draft, Wire
 from dispatcher.model.content import Article, Source
 from dispatcher.model.raw import RawArticle
 from dispatcher.model.values import Origin
@@ -97,21 +100,29 @@ def atom(path: Path, *entries: tuple[str, str, datetime]) -> Path:
     return path
 
 
+def rekept(draft: Draft) -> Wire:
+    """A draft's wire as another process finds it in the database."""
+    numbers = {stretch: number for number, stretch in enumerate(draft.stretches, 1)}
+    found = kept.loads(kept.dumps(draft, numbers))
+    assert isinstance(found, kept.Kept)
+    return found.wire({number: content_of(stretch.body) for stretch, number in numbers.items()})
+
+
 def subjects(transport: MemoryTransport, recipient: str | None = None) -> list[str]:
     """The subjects of what was sent, in order, perhaps to one reader only."""
     return [
-        str(email.message_from_bytes(kept.data, policy=email.policy.default)["Subject"])
-        for kept in transport.messages
-        if recipient in (None, kept.recipient)
+        str(email.message_from_bytes(one.data, policy=email.policy.default)["Subject"])
+        for one in transport.messages
+        if recipient in (None, one.recipient)
     ]
 
 
 def texts(transport: MemoryTransport, recipient: str | None = None) -> list[str]:
     """The text parts of what was sent, in order, perhaps to one reader only."""
     found = []
-    for kept in transport.messages:
-        if recipient in (None, kept.recipient):
-            body = email.message_from_bytes(kept.data, policy=email.policy.default).get_body(("plain",))
+    for one in transport.messages:
+        if recipient in (None, one.recipient):
+            body = email.message_from_bytes(one.data, policy=email.policy.default).get_body(("plain",))
             assert body is not None
             found.append(str(body.get_content()))
     return found

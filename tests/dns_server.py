@@ -1,4 +1,4 @@
-"""A real DNS server for tests: UDP on loopback, answering from a table of TXT records."""
+"""A real DNS server for tests: UDP on loopback, answering from a table of TXT or MX records."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 
 
@@ -16,7 +17,10 @@ import dns.rrset
 def dns_server(
     records: Mapping[str, Sequence[str]], *, fails: bool = False, at: tuple[str, int] = ("127.0.0.1", 0)
 ) -> Iterator[str]:
-    """Serve these records, a value being the strings of one, each in quotes; yields HOST:PORT. `fails`: SERVFAIL."""
+    """Serve these records, as zone files write them; yields HOST:PORT. `fails`: SERVFAIL.
+
+    Who asks for MX gets them as such, everybody else as TXT.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(at)
         host, port = listener.getsockname()
@@ -40,12 +44,12 @@ def _serve(listener: socket.socket, records: Mapping[str, Sequence[str]], fails:
 
 def _answer(asked: dns.message.Message, records: Mapping[str, Sequence[str]]) -> dns.message.Message:
     answer = dns.message.make_response(asked)
-    name = asked.question[0].name
+    name, kind = asked.question[0].name, "MX" if asked.question[0].rdtype == dns.rdatatype.MX else "TXT"
     values = records.get(name.to_text().rstrip("."))
     if values is None:
         answer.set_rcode(dns.rcode.NXDOMAIN)
     else:
-        answer.answer.append(dns.rrset.from_text(name, 60, "IN", "TXT", *values))
+        answer.answer.append(dns.rrset.from_text(name, 60, "IN", kind, *values))
     return answer
 
 

@@ -54,6 +54,8 @@ def _toml(value: Any) -> str:
             return _quoted(durations.write(value))
         case bool() | int():
             return str(value).lower()
+        case float():
+            return repr(value)
         case Follow():
             topic = _quoted(value.topic)
             return f"{{topic = {topic}, cadence = {_quoted(value.cadence)}}}" if value.cadence else topic

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dispatcher import clock
 from dispatcher.delivery.selector import Server
 from dispatcher.observability.logs import logger
 
@@ -75,9 +76,9 @@ class Exchangers:
             answer = await self._resolver.resolve(f"{domain}.", "MX", lifetime=PATIENCE)
             best = min(answer, key=lambda record: int(record.preference))
         except (dns.exception.DNSException, UnicodeError, OSError) as error:
-            log.debug("a mail exchanger was not found", domain=domain, reason=type(error).__name__)
+            log.debug("a mail exchanger was not found", reason=type(error).__name__)
             return "", SHORTEST
-        left = answer.expiration - time.time()
+        left = answer.expiration - clock.now().timestamp()
         return str(best.exchange).rstrip(".").lower(), min(max(left, SHORTEST), LONGEST)
 
 

@@ -28,8 +28,8 @@ class Way(IntEnum):
 DEEPEST = 8
 """Messages that are on their way at once with CHUNKING. Each is uncertain when the connection is lost."""
 
-SEATS = {Way.PLAIN: 1, Way.PIPELINED: 4, Way.CHUNKED: DEEPEST}
-"""Sends that keep a line full. Pipelined: one message on its way, one announced, two that are about to be."""
+SEATS = {Way.PLAIN: 1, Way.PIPELINED: 3, Way.CHUNKED: DEEPEST}
+"""Sends that keep a line full. Pipelined: one message on its way, one announced, one that is about to be."""
 
 
 class Manners:

@@ -38,8 +38,12 @@ EXCEPTIONS = (
     # Our own relay does not know us: the operator's matter, and no reason to lose a single message.
     Rule(Blame.RELAY, words=_words(r"relay(ing)? (access )?(is )?(denied|prohibited|not (permitted|allowed))")),
     Rule(Blame.RELAY, words=_words(r"(unable|not (permitted|allowed|authori[sz]ed)) to relay", r"we do not relay")),
+    # Postfix says this of everybody to a client that may not relay; of one recipient it is a policy's word all the same.
+    Rule(Blame.RELAY, ("5.7.1",), _words(r"recipient address rejected: access denied")),
     # Microsoft's edge refuses unknown recipients as "access denied", and other things too: a strike, not a verdict.
-    Rule(Blame.ADDRESS_SOFT, ("5.4.1", "5.7.1"), _words(r"recipient address rejected: access denied")),
+    Rule(Blame.ADDRESS_SOFT, ("5.4.1",), _words(r"recipient address rejected: access denied")),
+    # OpenSMTPD says this where it has no rule for the recipient, be it unknown or ours not to relay to.
+    Rule(Blame.ADDRESS_SOFT, ("",), _words(r"^invalid recipient: ")),
 )
 
 BY_CODE = (

@@ -40,6 +40,7 @@ class _Setting:
     is_met: bool = False
     is_trusted: bool = False
     strikes: int = 0
+    """Failures one after the other."""
 
 
 class Composer:
@@ -68,6 +69,7 @@ class Composer:
         except Exception as error:  # what a stand-in cannot do; or the template is broken, and so it is in full
             self._strike(setting, error)
             return self.render(outline)
+        setting.strikes = 0
         if sum([stretch.size for stretch in made.html]) > HTML_LIMIT:
             return self.render(outline)
         return made if setting.is_trusted else self._compared(setting, made, self.render(outline))

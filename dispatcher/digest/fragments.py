@@ -107,19 +107,23 @@ class Body:
     """What is known of one loop's body: which facts it ever read, and what it made on which."""
 
     reads: list[Read] = field(default_factory=list)
+    begins: set[str] = field(default_factory=set)
+    """With what: only as much as tells a row of a table from anything else."""
     grounds: dict[Hashable, Grounds] = field(default_factory=dict)
 
     def on(self, values: Hashable) -> Grounds:
         """The grounds on which what it reads has these values."""
         return self.grounds.setdefault(values, Grounds())
 
-    def learn(self, reads: Iterable[Read]) -> bool:
-        """Note what it reads. Whether it is more than was known: all grounds were too coarse then, and are gone."""
+    def learn(self, reads: Iterable[Read], begins: str) -> bool:
+        """Note what it reads and begins with. Whether that is more than was known: what was kept is too coarse then."""
         fresh = [read for read in dict.fromkeys(reads) if read not in self.reads]
+        is_other = bool(self.begins) and begins not in self.begins
+        self.begins.add(begins)
         if fresh:
             self.reads += fresh
             self.grounds.clear()
-        return bool(fresh)
+        return bool(fresh) or is_other
 
 
 class Stock:

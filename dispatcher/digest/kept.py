@@ -8,7 +8,7 @@ In format 1 everything stood in the JSON itself; such wires are still read.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -64,8 +64,18 @@ def loads(text: str) -> Kept | Wire:
     if version != 1:
         raise ValueError("these fragments were written by another version of the program")
     text_part, html_part = (Part(known[name]["encoding"], _pieces(known[name]["pieces"])) for name in ("text", "html"))
-    own = {"subject": subject, "text": text_part, "html": html_part}
-    return Wire(**known | own, letterhead=Letterhead(**known["letterhead"]), door=Door(**known.get("door", {})))
+    head, door = Letterhead(**known["letterhead"]), Door(**known.get("door", {}))
+    own = {"subject": subject, "text": text_part, "html": html_part, "letterhead": head, "door": door}
+    return Wire(**known | own)
+
+
+def numbers_of(text: str) -> Sequence[int]:
+    """The stretches that a kept wire refers to; none if it cannot be read, or is of a format that has none."""
+    try:
+        found = loads(text)
+    except (ValueError, LookupError, TypeError):
+        return ()
+    return found.numbers if isinstance(found, Kept) else ()
 
 
 _frame = lru_cache(maxsize=256)(Frame.loads)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -71,17 +71,26 @@ class MarkingEnvironment(ImmutableSandboxedEnvironment):
 
     def _mark(self, node: nodes.Node) -> None:
         """Change a tree, from its leaves on."""
-        if isinstance(node, _CAPTURES):
-            node.body = [self._captured(1, node), *node.body, self._captured(-1, node)]
-            return
-        for child in node.iter_child_nodes():
-            self._mark(child)
-        if isinstance(node, nodes.For) and isinstance(node.target, nodes.Name) and _can_move(node):
-            node.body = [self._handed_over(node, node.target.name)]
+        if not isinstance(node, _EXPRESSED):
+            for child in node.iter_child_nodes():
+                self._mark(child)
+        match node:
+            case nodes.Output():
+                node.nodes = [part for child in node.nodes for part in self._printed(child)]
+            case nodes.Macro() | nodes.CallBlock() | nodes.FilterBlock() | nodes.AssignBlock():
+                begin, end = (self._placed(nodes.Output([self._captured(by)]), node) for by in (1, -1))
+                node.body = [begin, *node.body, end]
+            case nodes.For(target=nodes.Name(name=name)) if _can_move(node):
+                node.body = [self._handed_over(node, name)]
 
-    def _captured(self, by: int, near: nodes.Node) -> nodes.Node:
-        call = nodes.Call(nodes.EnvironmentAttribute("capture"), [nodes.Const(by)], [], None, None)
-        return self._placed(nodes.Output([call]), near)
+    def _printed(self, node: nodes.Expr) -> list[nodes.Expr]:
+        """A macro that is printed as it is may be left marks in: that takes back what it says of itself."""
+        if isinstance(node, nodes.Call) and not _names(node) & _SPECIAL and _is_simple(node):
+            return [self._placed(self._captured(-1), node), node, self._placed(self._captured(1), node)]
+        return [node]
+
+    def _captured(self, by: int) -> nodes.Expr:
+        return nodes.Call(nodes.EnvironmentAttribute("capture"), [nodes.Const(by)], [], None, None)
 
     def _handed_over(self, loop: nodes.For, target: str) -> nodes.Node:
         names = self._names_within(loop.body)
@@ -90,8 +99,9 @@ class MarkingEnvironment(ImmutableSandboxedEnvironment):
         call = nodes.Call(nodes.EnvironmentAttribute("body"), args, [], None, None)
         return self._placed(nodes.CallBlock(call, [nodes.Name(n, "param") for n in names], [], loop.body), loop)
 
-    def _placed(self, node: nodes.Node, near: nodes.Node) -> nodes.Node:
-        return node.set_lineno(near.lineno).set_environment(self)
+    def _placed(self, node: _Node, near: nodes.Node) -> _Node:
+        node.set_lineno(near.lineno).set_environment(self)
+        return node
 
     def _names_within(self, body: Sequence[nodes.Node]) -> list[str]:
         """The names that a body knows, and those that what it includes could know."""
@@ -123,7 +133,8 @@ class MarkingEnvironment(ImmutableSandboxedEnvironment):
         return self.parse(source, name, filename)
 
 
-_CAPTURES = (nodes.Macro, nodes.CallBlock, nodes.FilterBlock, nodes.AssignBlock)
+_Node = TypeVar("_Node", bound=nodes.Node)
+_EXPRESSED = (nodes.CallBlock, nodes.FilterBlock, nodes.AssignBlock)
 _SPECIAL = frozenset(("caller", "varargs", "kwargs", "self", "super"))
 
 
@@ -144,6 +155,11 @@ def _can_move(loop: nodes.For) -> bool:
     if loop.recursive or loop.find(nodes.Block) or loop.find(nodes.Macro):
         return False
     return not any(_names(node) & _SPECIAL for node in loop.body)
+
+
+def _is_simple(call: nodes.Call) -> bool:
+    """Whether nothing else is called on the way."""
+    return not (call.dyn_args or call.dyn_kwargs or call.find(nodes.Call) or call.find(nodes.Filter))
 
 
 def _templates(node: nodes.Node) -> list[str]:

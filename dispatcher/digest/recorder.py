@@ -33,8 +33,14 @@ class Mark:
     """Where a body stands in a rendering: whose story it shows, on which grounds, and whether it was made just now."""
 
     story: StoryWatch
+    body: Body
     grounds: Grounds
     is_made: bool
+
+    @property
+    def is_row(self) -> bool:
+        """Whether it always begins with a row of a table."""
+        return self.body.begins == {_ROW}
 
 
 @dataclass(slots=True)
@@ -79,7 +85,7 @@ class Recorder:
         grounds = body.on((frozen, tuple(self._value(values, read) for read in body.reads)))
         number = len(self.marks)
         is_made = self._afresh or not grounds.know(item._told)
-        self.marks.append(Mark(item, grounds, is_made))
+        self.marks.append(Mark(item, body, grounds, is_made))
         text = _BEGINNING % number + self._make(body, item, values, caller) if is_made else ""
         return text + _END % number
 
@@ -91,10 +97,11 @@ class Recorder:
     def _make(self, body: Body, item: StoryWatch, values: Sequence[Any], caller: Callable[..., str]) -> str:
         self._making = making = _Making(item, values)
         try:
-            return str(caller(*values))
+            text = str(caller(*values))
         finally:
             self._making = None
-            self.has_learnt |= body.learn(making.reads)
+        self.has_learnt |= body.learn(making.reads, text[: len(_ROW)])
+        return text
 
     # What the watches tell
 
@@ -147,12 +154,18 @@ class Recorder:
 
     # Marks
 
+    def with_table_bodies(self, text: str) -> str:
+        """The rendering with the `<tbody>` that an HTML parser adds before a row, even if the row was not made."""
+        return _IN_TABLE.sub(lambda found: f"{found[1]}<tbody>" if self.marks[int(found[2])].is_row else found[1], text)
+
     def bare(self, text: str) -> str:
         """The rendering with its marks, and nothing between them."""
         return _BETWEEN.sub(r"\2", text)
 
     def cut(self, text: str) -> tuple[list[str], dict[int, str]]:
         """A rendering cut at its marks: what stands around them, and by mark what was made between."""
+        if f"\r<!--{_TOKEN}" in text:
+            raise self.refusal("a loop over stories stands where half of a line end could be")
         parts = _MARK.split(text)
         around, between = parts[:1], {}
         for sign, number, following in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
@@ -171,6 +184,8 @@ class Recorder:
 _TOKEN = secrets.token_hex(8)  # nobody can know it, so nobody's text can look like a mark
 _BEGINNING, _END = f"<!--{_TOKEN}+%d-->", f"<!--{_TOKEN}-%d-->"
 _MARK = re.compile(f"<!--{_TOKEN}([+-])([0-9]+)-->")
+_ROW = "<tr"
+_IN_TABLE = re.compile(rf"(<table\b[^<>]*>\s*)(?=<!--{_TOKEN}[+-]([0-9]+)-->)", re.IGNORECASE)
 _BETWEEN = re.compile(rf"<!--{_TOKEN}\+([0-9]+)-->.*?(<!--{_TOKEN}-\1-->)", re.DOTALL)
 _recorder: ContextVar[Recorder] = ContextVar("recorder")
 

@@ -169,6 +169,8 @@ def _cut(
 
     UnsharableError if what stands between them has an effect on what is around.
     """
+    if part is PartName.HTML:
+        text = recorder.with_table_bodies(text)
     bare = recorder.bare(text)
     sources, made = recorder.cut(text)
     around, _ = recorder.cut(press.finish(part, bare))
@@ -177,8 +179,6 @@ def _cut(
         raise UnsharableError("the body of a loop changes what is around it")
     if recorder.marks and part is not PartName.SUBJECT and not (around[0].strip("\n") and around[-1].strip("\n")):
         raise UnsharableError("a loop over stories begins or ends the text: empty lines there do not count")
-    if "\r" in text:
-        raise UnsharableError("a line ends in a carriage return, which could be half of a line end")
     if part is not PartName.HTML:
         return around, finished, [None] * len(recorder.marks)
     markup.check_styles(bare)

@@ -35,8 +35,12 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     presign     soon to be due → digests and deliveries (`ahead`), signed; released at their slot
     signing     whose keys (`signing_keys`) vouch for a message, and the fields that say so
     preview     what one reader would get, without sending it
-    send        claimed deliveries → a `carrier` → outcomes (`ledger` commits them); `lease` keeps them ours
-    mail        the carrier whose way leads over the relay; `links` are those in it
+    send        a `shift`: claimed deliveries → a `carrier` → outcomes (`ledger` commits them, `send_report` counts them);
+                `lease` keeps them ours
+    mail        the carrier whose way leads over a relay; `wires` are what it is made of (`tales` of articles), `links`
+                those in it
+    quota       when a claimed delivery may leave: `ways` (the limits it has to pass), `tolls` and `purse` (the tokens
+                they take), `speed` and `lessons` (how fast it went, and what complaints about that taught)
     letters     mails to one person in which no article stands
     safety      what a claim may take: pauses, what came back, the usual, the daily cap; `standing` tells of it
     alarms      the owner is told, by a letter, that something needs a person

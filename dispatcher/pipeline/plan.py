@@ -246,9 +246,7 @@ def delivery_row(
             "cadence": str(planned.cadence),
         },
         "slot_at": planned.slot_at,
-        "due_at": now if instant else _spread(
-            endpoint.address_hash, ctx.settings.schedule.send_spread, now, person.timezone, quiet
-        ),
+        "due_at": now if instant else _spread(person, endpoint, ctx.settings.schedule.send_spread, now),
         "expires_at": release_at(planned.slot_at, person.timezone, *quiet) + lifetime,
         "created_at": now,
         "message_id": message_id(key, ctx.site_key, ctx.mail_domain),
@@ -258,8 +256,9 @@ def delivery_row(
     }
 
 
-def _spread(whose: str, width: timedelta, now: datetime, zone: str, quiet: Quiet) -> datetime:
+def _spread(person: Subscriber, endpoint: Endpoint, width: timedelta, now: datetime) -> datetime:
     """When in the spread a delivery leaves: for one address always at the same place, even over many; at once rather
     than in the reader's quiet time."""
-    due_at = now + width * (int.from_bytes(hashlib.sha256(whose.encode()).digest()[:4]) / 2**32)
-    return due_at if release_at(due_at, zone, *quiet) <= due_at else now
+    place = int.from_bytes(hashlib.sha256(endpoint.address_hash.encode()).digest()[:4]) / 2**32
+    due_at = now + width * place
+    return due_at if release_at(due_at, person.timezone, *Quiet.of(person)) <= due_at else now

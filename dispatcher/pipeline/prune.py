@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 
+from dispatcher.digest import kept
 from dispatcher.pipeline import letters
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.departure import UNDO_WITHIN
-from dispatcher.store import access, articles, audits, consents, operators, outbox, pauses, tallies, topics
+from dispatcher.store import access, articles, audits, consents, operators, outbox, pauses, pieces, tallies, topics
 
 SILENT_FOR = timedelta(days=1)
 """How long a request that no mail answered is counted."""
@@ -24,6 +25,7 @@ class PruneReport:
     """
 
     wires: int = 0
+    pieces: int = 0
     articles: int = 0
     deliveries: int = 0
     requests: int = 0
@@ -42,6 +44,7 @@ async def prune(ctx: Context, now: datetime) -> PruneReport:
     report = PruneReport()
     async with ctx.store.write() as tx:
         report.wires = await outbox.drop_wires(tx)
+        report.pieces = await pieces.prune(tx, kept.numbers_of)
     async with ctx.store.write() as tx:
         report.articles = await articles.prune(tx, now - keep.articles)
     async with ctx.store.write() as tx:

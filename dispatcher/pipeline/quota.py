@@ -17,9 +17,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from dispatcher import clock
 from dispatcher.delivery.exchangers import Exchangers
 from dispatcher.model import providers
 from dispatcher.model.outbound import Claimed
@@ -29,15 +30,18 @@ from dispatcher.outbox.throttle import Applicant
 from dispatcher.pipeline.lessons import Lessons
 from dispatcher.pipeline.purse import Fare, Purse
 from dispatcher.pipeline.speed import Speed
-from dispatcher.pipeline.tolls import Account, collect
+from dispatcher.pipeline.tolls import Account, Tolls
 from dispatcher.pipeline.ways import Limits, Way, relay_scope
-from dispatcher.store import Connection, Transaction, buckets
+from dispatcher.store import Connection, Transaction, buckets, parking
 
 if TYPE_CHECKING:
     from dispatcher.pipeline.context import Context
 
 PATIENCE = 10.0
 """Seconds that a delivery whose token has lapsed may wait here for another one; else it is put back."""
+
+MANY, PARKED_AT_ONCE = 50, 10_000
+"""So many put back at once mean that more of the kind are behind them; of those, so many are put off together."""
 
 MOST_WAYS = 50_000
 
@@ -72,7 +76,7 @@ class Quota:
         self._changes = self._seen = 0
         self._ripe_at = math.inf
         self._waiters: set[asyncio.Future[None]] = set()
-        self._apply(datetime.now(UTC).date())
+        self._apply(clock.now().date())
 
     @property
     def has_news(self) -> bool:
@@ -152,22 +156,29 @@ class Quota:
     def _admit(self, connection: Connection, deliveries: Sequence[Claimed], now: datetime) -> Admission:
         self._look(connection)
         self._drop_what_was_put_back()
-        here = len(self._waiting)
+        held = {one.id: one for one in self._waiting}
         applicants = [
-            Applicant(one.id, one.priority < Priority.DIGEST, self._way(one).meters)
-            for one in (*self._waiting, *deliveries)
+            Applicant(one.id, one.priority < Priority.DIGEST, self._way(one.recipient).meters)
+            for one in (*held.values(), *deliveries)
         ]
-        if not self.has_news and not any(one.meters for one in applicants):
+        meters = {meter for one in applicants for meter in one.meters}
+        if not meters and not self.has_news:
             return Admission(deliveries)
-        collected = collect(connection, applicants, self._limits, self._lessons, self._purse, self._accounts)
-        held = {one.id: one for one in list(self._waiting)[:here]}
-        later = [(number, wait) for number, wait in collected.later if number not in held or wait > PATIENCE]
+        tolls = Tolls.open(connection, meters, self._limits, self._lessons, self._purse)
+        go, all_later = tolls.admit(applicants)
+        later = [(number, wait) for number, wait in all_later if number not in held or wait > PATIENCE]
+        if len(later) >= MANY and not tolls.is_dry(self._limits.of_all_mail):
+            self._park(connection, tolls, now)
+        self._accounts |= tolls.close(connection)
         self._put_back = {number: held[number] for number, _ in later if number in held}
         self._wake()
-        return Admission(
-            [one for one in deliveries if one.id in collected.go],
-            [(number, now + timedelta(seconds=wait)) for number, wait in later],
-        )
+        return Admission([one for one in deliveries if one.id in go], _at(later, now))
+
+    def _park(self, connection: Connection, tolls: Tolls, now: datetime) -> None:
+        """Too many of one destination stand in front: put off those behind them too, or nobody gets to the others."""
+        due = parking.bulk_due(connection, now, PARKED_AT_ONCE)
+        parked = tolls.park(Applicant(number, False, self._way(recipient).meters) for number, recipient in due)
+        parking.put_off(connection, _at(parked, now))
 
     def _look(self, connection: Connection) -> None:
         """Bring the limits up to date with what all processes have learnt, and with the day."""
@@ -184,12 +195,12 @@ class Quota:
 
     # Ways
 
-    def _way(self, delivery: Claimed) -> Way:
-        """The limits on its way, as they are now."""
+    def _way(self, recipient: str) -> Way:
+        """The limits on the way to somebody, as they are now."""
         label = ""
         if self._limits.concern_relays:
-            label = self._ctx.transport.route(self._settings.mail.sender_address, delivery.recipient)
-        domain = providers.domain_of(delivery.recipient)
+            label = self._ctx.transport.route(self._settings.mail.sender_address, recipient)
+        domain = providers.domain_of(recipient)
         way = self._ways.get((label, domain))
         if way is None:
             if len(self._ways) >= MOST_WAYS:
@@ -213,7 +224,7 @@ class Quota:
         """Take out the first that may go."""
         stuck: dict[int, float] = {}  # ways, by identity, that one before it could not go → until when
         for position, delivery in enumerate(self._waiting):
-            way = self._way(delivery)
+            way = self._way(delivery.recipient)
             if id(way) in stuck:
                 continue
             ripe_at = self._ripe(way, now)
@@ -257,6 +268,10 @@ class Quota:
     def _keep(self, connection: Connection) -> None:
         now, kept = buckets.hold(connection, self._lessons.news)
         buckets.save(connection, self._lessons.write(kept, now))
+
+
+def _at(waits: Sequence[tuple[int, float]], now: datetime) -> list[tuple[int, datetime]]:
+    return [(number, now + timedelta(seconds=wait)) for number, wait in waits]
 
 
 def _never_left(outcome: Outcome) -> bool:

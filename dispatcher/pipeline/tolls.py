@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Set
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from dispatcher.model.rates import Rate
 from dispatcher.outbox import throttle
-from dispatcher.outbox.throttle import Applicant, Standing, Till
+from dispatcher.outbox.throttle import Applicant, Meter, Standing, Till
 from dispatcher.pipeline.lessons import Lessons
 from dispatcher.pipeline.purse import Purse, Token
 from dispatcher.pipeline.ways import Limits
 from dispatcher.store import Connection, buckets
 from dispatcher.store.buckets import Kept
-
-
-class Collected(NamedTuple):
-    """Who may go, and in how many seconds the others should ask again."""
-
-    go: set[int]
-    later: list[tuple[int, float]]
 
 
 class Account(NamedTuple):
@@ -37,28 +30,58 @@ class Account(NamedTuple):
         return throttle.meter(self.rate, self.standing, self.at + now - self.arrived).left(is_urgent=False)
 
 
-def collect(
-    connection: Connection, applicants: Sequence[Applicant], limits: Limits, lessons: Lessons, purse: Purse,
-    accounts: dict[str, Account],
-) -> Collected:  # fmt: skip
-    """Give tokens to as many as there are tokens for, and write what was learnt. Notes how the meters stand now."""
-    meters = {meter for one in applicants for meter in one.meters}
-    now, kept = buckets.hold(connection, meters | lessons.news)
-    at, arrived = now.timestamp(), time.monotonic()
-    kept |= (changed := lessons.write(kept, now))
-    tills = {
-        meter: Till(throttle.meter(limits.rate(meter), _standing(kept[meter]), at), purse.count(meter, arrived))
-        for meter in meters
-    }
-    go, later = throttle.admit(applicants, tills)
-    for name, till in tills.items():
-        standing, rate = till.meter.standing, till.meter.rate
-        if standing != _standing(kept[name]):
-            changed[name] = _kept(kept[name], standing)
-        purse.put(name, (_token(one - at + arrived, rate) for one in till.taken))
-        accounts[name] = Account(rate, standing, at, arrived)
-    buckets.save(connection, changed)
-    return Collected(go, [(number, due - at) for number, due in later])
+class Tolls:
+    """The buckets of some meters while we hold them, from `open` to `close`, in one transaction."""
+
+    def __init__(self, meters: Set[str], kept: dict[str, Kept], now: datetime, limits: Limits, purse: Purse) -> None:
+        self._kept, self._purse, self._at, self._arrived = kept, purse, now.timestamp(), time.monotonic()
+        self._tills = {
+            name: Till(self._meter(name, limits.rate(name)), purse.count(name, self._arrived)) for name in meters
+        }
+
+    @classmethod
+    def open(cls, connection: Connection, meters: Set[str], limits: Limits, lessons: Lessons, purse: Purse) -> Tolls:
+        """Hold the buckets, and write what was learnt."""
+        now, kept = buckets.hold(connection, meters | lessons.news)
+        changed = lessons.write(kept, now)
+        buckets.save(connection, changed)
+        return cls(meters, kept | changed, now, limits, purse)
+
+    def admit(self, applicants: Iterable[Applicant]) -> tuple[set[int], list[tuple[int, float]]]:
+        """Who may go, and in how many seconds the others should ask again."""
+        go, later = throttle.admit(applicants, self._tills)
+        return go, [(number, at - self._at) for number, at in later]
+
+    def park(self, candidates: Iterable[Applicant]) -> list[tuple[int, float]]:
+        """Those of whom it is plain that they could not go now, and in how many seconds they should ask."""
+        parked = []
+        for one in candidates:
+            known = [self._tills[name] for name in one.meters if name in self._tills]
+            dry = [till.meter for till in known if not till.has_one(is_urgent=one.is_urgent)]
+            if dry:
+                at = max(meter.book(one.number, is_urgent=one.is_urgent) for meter in dry)
+                parked.append((one.number, at - self._at))
+        return parked
+
+    def is_dry(self, meters: Iterable[str]) -> bool:
+        """Whether one of these has nothing left for what is not urgent."""
+        tills = (self._tills[name] for name in meters if name in self._tills)
+        return any(not till.has_one(is_urgent=False) for till in tills)
+
+    def close(self, connection: Connection) -> dict[str, Account]:
+        """Write what was taken, and put it into the purse. Returns how the meters stand."""
+        changed, accounts = {}, {}
+        for name, till in self._tills.items():
+            standing, rate = till.meter.standing, till.meter.rate
+            if standing != _standing(self._kept[name]):
+                changed[name] = _after(self._kept[name], standing)
+            self._purse.put(name, (_token(one - self._at + self._arrived, rate) for one in till.taken))
+            accounts[name] = Account(rate, standing, self._at, self._arrived)
+        buckets.save(connection, changed)
+        return accounts
+
+    def _meter(self, name: str, rate: Rate) -> Meter:
+        return throttle.meter(rate, _standing(self._kept[name]), self._at)
 
 
 def _token(at: float, rate: Rate) -> Token:
@@ -70,7 +93,7 @@ def _standing(kept: Kept) -> Standing:
     return Standing(kept.next_at.timestamp(), spent, kept.booked_until.timestamp())
 
 
-def _kept(kept: Kept, standing: Standing) -> Kept:
+def _after(kept: Kept, standing: Standing) -> Kept:
     return kept._replace(
         next_at=datetime.fromtimestamp(standing.next_at, UTC),
         spent=[list(slot) for slot in standing.spent],

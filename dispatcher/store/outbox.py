@@ -153,13 +153,6 @@ async def digests(tx: Transaction, ids: Sequence[int]) -> dict[int, Digest]:
     return {digest.id: digest for digest in await among(tx, Digest, DIGEST.c.id, ids) if digest.id is not None}
 
 
-async def keep_wire(tx: Transaction, digest_id: int, wire: str) -> str:
-    """Keep a digest's rendered fragments, unless another process was quicker; returns those that stand."""
-    fresh = (DIGEST.c.id == digest_id) & DIGEST.c.wire.is_(None)
-    await tx.execute(sa.update(DIGEST).where(fresh).values(wire=wire))
-    return str((await tx.execute(sa.select(DIGEST.c.wire).where(DIGEST.c.id == digest_id))).scalar_one())
-
-
 async def drop_wires(tx: Transaction) -> int:
     """Forget the fragments of digests whose last delivery is done."""
     pending = sa.select(DELIVERY.c.digest_id).where(DELIVERY.c.status.in_(OPEN))

@@ -75,7 +75,7 @@ def test_a_group_of_commands_alone_is_its_list(room: Path) -> None:
 
 def test_a_pass_says_what_it_did_and_what_went_wrong(room: Path) -> None:
     done = in_json(room, "run", "--once")
-    assert set(done) == {"config", "ingest", "plan", "send", "settle", "tell", "prune"}
+    assert set(done) == {"config", "ingest", "plan", "presign", "send", "settle", "tell", "prune"}
     assert done["ingest"]["new"] == 2
     said = dispatcher(newsroom(room, more='[[sources]]\nname = "Gone"\nurl = "gone"\n'), "run", "--once")
     assert (said.code, "failed 1" in said.out) == (0, True)

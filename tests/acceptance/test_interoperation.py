@@ -100,7 +100,7 @@ def many_readers(tmp_path_factory: pytest.TempPathFactory, records: dict[str, li
     """A digest is due for everybody; our keys are published."""
     folder = _outbox(tmp_path_factory.mktemp("many"), readers(COUNT))
     for name, text in published(_settings(folder)).items():
-        records[name] = [f'"{part}"' for part in strings_of(text)]
+        records[name] = [" ".join(f'"{part}"' for part in strings_of(text))]
     return folder
 
 

@@ -26,7 +26,7 @@ from dispatcher.pipeline.links import Action, links_of
 from dispatcher.pipeline.plan import plan
 from dispatcher.pipeline.send import send
 from dispatcher.pipeline.wires import envelope_of, load
-from dispatcher.store import outbox
+from dispatcher.store import claims
 from dispatcher.tokens import Keyring, Purpose
 
 URL = "https://letters.gazette.example/mail"
@@ -126,7 +126,7 @@ async def test_a_repeat_has_the_same_links_whatever_has_become_of_key_and_addres
 ) -> None:
     async with gazette(tmp_path, now) as ctx:
         async with ctx.store.write() as tx:
-            claim = await outbox.claim(tx, ctx.instance.instance_id, now + timedelta(minutes=31), limit=10)
+            claim = await claims.claim(tx, ctx.instance.instance_id, now + timedelta(minutes=31), limit=10)
         wires = await load(ctx, [d.digest_id or 0 for d in claim.deliveries])
         before = {d.id: envelope_of(d, wires[d.digest_id or 0], ctx.keyring) for d in claim.deliveries}  # type: ignore[arg-type]
         ctx.keyring = Keyring({**ctx.keyring.keys, "newone": b"n" * 32}, "newone")
@@ -143,11 +143,11 @@ async def test_a_repeat_has_the_same_links_whatever_has_become_of_key_and_addres
 async def test_who_has_no_row_has_no_link_to_leave(tmp_path: Path, now: datetime) -> None:
     async with gazette(tmp_path, now) as ctx:
         async with ctx.store.write() as tx:
-            claim = await outbox.claim(tx, ctx.instance.instance_id, now + timedelta(minutes=31), limit=1)
+            claim = await claims.claim(tx, ctx.instance.instance_id, now + timedelta(minutes=31), limit=1)
         (delivery,) = claim.deliveries
-        nobody = delivery.model_copy(update={"subscriber_id": None})
+        nobody = delivery._replace(subscriber_id=None)
         assert links_of(nobody, ctx.door, ctx.keyring).unsubscribe == ""
-        owner = delivery.model_copy(update={"kind": DeliveryKind.OWNER})
+        owner = delivery._replace(kind=DeliveryKind.OWNER)
         assert links_of(owner, ctx.door, ctx.keyring).preferences == ""
         assert links_of(delivery, replace(ctx.door, url=""), ctx.keyring).unsubscribe == ""
 

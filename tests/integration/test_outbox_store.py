@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -26,7 +27,7 @@ from dispatcher.model.values import (
     SuppressionReason,
 )
 from dispatcher.outbox import transitions
-from dispatcher.store import Store, Transaction, claims, events, lanes, outbox, suppressions
+from dispatcher.store import Store, Transaction, claims, events, lanes, outbox, pieces, suppressions
 from dispatcher.store.claims import Verdict
 from dispatcher.store.engine import add, many, one, table
 
@@ -359,16 +360,10 @@ async def digest(shelf: Shelf) -> int:
         return await add(tx, made)
 
 
-async def test_the_first_to_keep_a_wire_wins(shelf: Shelf) -> None:
-    digest_id = await digest(shelf)
-    assert await shelf.do(outbox.keep_wire, digest_id, "first") == "first"
-    assert await shelf.do(outbox.keep_wire, digest_id, "second") == "first"
-
-
 async def test_wires_are_dropped_when_the_last_delivery_is_done(shelf: Shelf) -> None:
     busy = {status: await digest(shelf) for status in DeliveryStatus}
     for status, digest_id in busy.items():
-        await shelf.do(outbox.keep_wire, digest_id, "wire")
+        await shelf.store.at_once(partial(pieces.keep_wires, wires={digest_id: "wire"}))
         await shelf.put(DeliveryStatus.SENT, digest_id=digest_id)
         await shelf.put(status, digest_id=digest_id)
     await shelf.put(digest_id=None)  # a letter without a digest must not hide the others

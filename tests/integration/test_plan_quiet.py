@@ -174,6 +174,25 @@ async def test_a_spread_never_reaches_into_quiet_hours(small_bureau: Bureau) -> 
     assert len(set(due)) > 3
 
 
+async def test_each_reader_has_the_same_place_in_the_spread_every_day_and_alerts_have_none(
+    small_bureau: Bureau,
+) -> None:
+    small_bureau.sections = {"schedule": {"send_spread": "15m"}}
+    small_bureau.readers = [reader(f"r{n}@reader.example") for n in range(20)]
+    small_bureau.readers.append(reader(ANN, cadence="instant"))
+    await small_bureau.plan(at(7))
+    places: list[dict[str, timedelta]] = []
+    for day in (2, 3):
+        small_bureau.publish(f"day{day}", f"Wind on day {day}", at(7, 10, day=day))
+        await small_bureau.plan(at(7, 30, day=day))
+        made = [one for one in await deliveries(small_bureau) if one.created_at == at(7, 30, day=day)]
+        places.append({one.recipient: one.due_at - at(7, 30, day=day) for one in made})
+    assert places[0] == places[1]
+    assert places[0].pop(ANN) == timedelta(0)
+    assert all(timedelta(0) <= place < timedelta(minutes=15) for place in places[0].values())
+    assert len(set(places[0].values())) == 20
+
+
 async def test_a_dry_run_puts_nothing_off_and_tells_when_it_would_leave(small_bureau: Bureau) -> None:
     small_bureau.readers = [reader(ANN, cadence="daily at 06:00"), reader(BEN, cadence="daily at 06:00")]
     await small_bureau.plan(at(5))

@@ -7,22 +7,24 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import builders
 import pytest
+from dns_server import dns_server
 
-from dispatcher.model.outbound import Bucket, Claimed
-from dispatcher.model.values import Blame, Channel, DeliveryKind, Outcome, OutcomeKind, Priority
+from dispatcher.delivery.exchangers import Exchangers
+from dispatcher.delivery.selector import Server
+from dispatcher.model.outbound import Bucket, Claimed, Delivery
+from dispatcher.model.values import Blame, Channel, DeliveryKind, DeliveryStatus, Outcome, OutcomeKind, Priority
 from dispatcher.outbox import slowdown
-from dispatcher.outbox.throttle import HORIZON
+from dispatcher.outbox.throttle import HORIZON, LONGEST
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.quota import Admission, Quota
-from dispatcher.store import buckets
-from dispatcher.store.engine import many, now_of, table
+from dispatcher.store import buckets, claims
+from dispatcher.store.engine import add_all, many, now_of, table
 
 ACCEPTED = Outcome(OutcomeKind.ACCEPTED, 250, "2.0.0", "ok", relay="memory")
 SLOWER = Outcome(OutcomeKind.DEFERRED, 450, "4.7.28", "4.7.28 unusual rate", Blame.MESSAGE, "memory")
@@ -269,6 +271,48 @@ async def test_what_lost_its_token_gets_another_one_or_is_put_back(
         assert [number for number, _ in admission.later] == [0], "the next one is a minute away"
         assert quota.next(waiting) is None
         assert not waiting
+
+
+async def test_a_hosted_domain_counts_as_its_providers_once_that_is_known(
+    tmp_path: Path, furnished_url: str, now: datetime
+) -> None:
+    chosen = {"send": {"look_up_mx": True}, "limits": [{"to": "gmail", "rate": "3/h"}]}
+    with dns_server({"hosted.example": ["1 aspmx.l.google.com."]}) as address:
+        async with office(tmp_path, furnished_url, now, **chosen) as ctx:
+            quota = Quota(ctx)
+            quota._exchangers = Exchangers(quota._forget_ways, Server("127.0.0.1", int(address.rpartition(":")[2])))
+            crowd = [mail(n, f"r{n}@hosted.example") for n in range(10)]
+            assert len((await admit(ctx, quota, crowd, now)).go) == 10
+            await quota._exchangers.settled()
+            assert len((await admit(ctx, quota, crowd, now)).go) == 2
+
+
+async def test_mail_behind_a_slow_provider_is_found_by_the_second_claim(
+    tmp_path: Path, furnished_url: str, now: datetime
+) -> None:
+    def row(ctx: Context, number: int, recipient: str) -> dict[str, Any]:
+        return {
+            "key": f"d:{number}", "kind": DeliveryKind.DIGEST, "priority": int(Priority.DIGEST),
+            "status": DeliveryStatus.QUEUED, "newsletter_id": ctx.newsletter.id, "recipient": recipient,
+            "address_hash": "", "personal": {}, "slot_at": now, "due_at": now, "expires_at": now + timedelta(days=1),
+            "created_at": now, "message_id": "", "attempts": 0, "code": 0, "reason": "",
+        }  # fmt: skip
+
+    async with office(tmp_path, furnished_url, now, limits=[{"to": "gmail", "rate": "60/min"}]) as ctx:
+        quota = Quota(ctx)
+        async with ctx.store.write() as tx:
+            slow = [row(ctx, n, f"r{n}@gmail.com") for n in range(700)]
+            await add_all(tx, Delivery, slow + [row(ctx, n, f"r{n}@crowd.example") for n in range(700, 720)])
+        for went in (2, 20):
+            async with ctx.store.write() as tx:
+                claim = await claims.claim(tx, ctx.instance.instance_id, now, limit=100)
+                admission = await quota.admit(tx, claim.deliveries, now)
+                await claims.put_back(tx, ctx.instance.instance_id, admission.later)
+            assert len(admission.go) == went
+        async with ctx.store.read() as tx:
+            waits = [one.due_at for one in await many(tx, Delivery) if one.status == DeliveryStatus.QUEUED]
+        assert len(waits) == 698
+        assert all(now < due_at <= now + timedelta(seconds=LONGEST) for due_at in waits)
 
 
 async def test_buckets_that_nobody_uses_are_forgotten(tmp_path: Path, furnished_url: str, now: datetime) -> None:

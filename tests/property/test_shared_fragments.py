@@ -100,8 +100,11 @@ SNIPPETS = (
     "{% for row in stories|batch(2) %}{% for story in row %}{{ story.title }}|{% endfor %}\n{% endfor %}\n",
     "{% with n = stories|length %}{% for story in stories %}{{ n }}{{ story.title }}{% endfor %}{% endwith %}\n",
     "{% autoescape true %}{% for story in stories %}{{ story.title }}{% endfor %}{% endautoescape %}\n",
-    "{% call(x) many_of(stories) %}{{ x.title }}{% endcall %}{% macro many_of(some) %}{% for x in some %}{{ caller(x) }}{% endfor %}"
-    "{% endmacro %}\n",
+    "{% macro block(section) %}{{ section.label }}{% for story in section.stories %}{{ story.title }}{% endfor %}{% endmacro %}"
+    "{% for section in sections %}{{ block(section) }}{% endfor %}",
+    "{% macro block(section) %}{{ section.label }}{% for story in section.stories %}{{ story.title }}{% endfor %}{% endmacro %}"
+    "{% for section in sections %}{{ block(section)|upper }}{% endfor %}",
+    "{% macro many_of(some) %}{% for x in some %}{{ caller(x) }}{% endfor %}{% endmacro %}{% call(x) many_of(stories) %}{{ x.title }}{% endcall %}\n",
     "{% for story in stories %}{{ story.nosuch is defined }}{{ nosuch is defined }}{{ story.title }}{% endfor %}\n",
     "{% for story in stories %}{{ story['title'] }}{{ story|attr('source') }}{% endfor %}\n",
     "{% block list %}{% for story in stories %}{{ story.title }} {% endfor %}{% endblock %}{{ self.list() }}\n",
@@ -111,6 +114,11 @@ PAGES = (
     "<ul>{% for story in stories %}<li class='n{{ loop.index }}'>{{ story.title }}</li>{% endfor %}</ul>",
     "<ul>{% for story in stories %}<li>{{ story.title }}{% endfor %}</ul>",
     "<table>{% for story in stories %}<tr><td class=cell>{{ story.title }}</td></tr>\n{% endfor %}</table>",
+    "<table>\n{% for story in stories %}\n<tr><td class=cell>{{ story.title }}</td></tr>\n{% endfor %}</table>",
+    "<table>{% for story in stories %}{% if story.url %}\n{% endif %} <tr><td>{{ story.title }}</td></tr>\n{% endfor %}</table>",
+    "<table>{% for story in stories %}{{ ' ' if story.url }}<tr><td>{{ story.title }}</td></tr>\n{% endfor %}</table>",
+    "<table>{% for section in sections %}{% for story in section.stories %}<tr><td>{{ story.title }}</td></tr>{% endfor %}{% endfor %}"
+    "<tr><td>last</table>",
     "<table>{% for story in stories %}{{ story.title }}<tr><td>x</td></tr>{% endfor %}</table>",
     "<table><tr>{% for story in stories %}{% if loop.index is odd and not loop.first %}</tr><tr>{% endif %}<td>{{ story.title }}"
     "</td>{% endfor %}</tr></table>",

@@ -10,6 +10,7 @@ import quopri
 import re
 from datetime import UTC, datetime
 
+from builders import rekept
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ from dispatcher.digest.headers import one_line
 from dispatcher.digest.render import Rendered, tidy
 from dispatcher.digest.slots import Slot
 from dispatcher.digest.transfer import base64, quoted_printable
-from dispatcher.digest.wire import Wire, compile
+from dispatcher.digest.wire import draft
 from dispatcher.model.outbound import DigestContent, Newsletter, Personal
 from dispatcher.model.values import DeliveryKind
 
@@ -45,11 +46,12 @@ def parsed(octets: bytes) -> email.message.EmailMessage:
 def test_every_message_is_clean_and_says_what_went_into_it(
     subject: tuple[str | Slot, ...], text: tuple[str | Slot, ...], page: tuple[str | Slot, ...], name: str
 ) -> None:
-    wire = compile(Rendered(subject, text, page), NEWSLETTER, CONTENT)
+    made = draft(Rendered(subject, text, page), NEWSLETTER, CONTENT)
+    wire = made.wire()
     envelope = Envelope("zoe@reader.example", Personal(name), "<1@lantern.example>", CONTENT.slot_at)
     octets = assemble(wire, envelope)
 
-    assert octets == assemble(Wire.loads(wire.dumps()), envelope)
+    assert octets == assemble(rekept(made), envelope)
     assert octets.isascii()
     assert not re.search(rb"\r(?!\n)|(?<!\r)\n|\x00|[ \t]\r\n|(^|\n)\.", octets)
     head, _, body = octets.partition(b"\r\n\r\n")

@@ -29,6 +29,7 @@ class Sink(asyncio.Protocol):
         """Greet."""
         assert isinstance(transport, asyncio.Transport)
         self._out, self._rest, self._skip, self._in_data = transport, b"", 0, False
+        self._is_leaving = False
         self._out.write(b"220 sink\r\n")
 
     def data_received(self, data: bytes) -> None:
@@ -42,9 +43,14 @@ class Sink(asyncio.Protocol):
 
     def _reply(self, replies: bytes) -> None:
         if self.delay:
-            asyncio.get_running_loop().call_later(self.delay, self._out.write, replies)
+            asyncio.get_running_loop().call_later(self.delay, self._say, replies, self._is_leaving)
         else:
-            self._out.write(replies)
+            self._say(replies, self._is_leaving)
+
+    def _say(self, replies: bytes, is_last: bool) -> None:
+        self._out.write(replies)
+        if is_last:
+            self._out.close()
 
     def _step(self, replies: bytearray) -> bool:
         if self._in_data:
@@ -92,9 +98,7 @@ class Sink(asyncio.Protocol):
                 replies += OK
         elif verb == b"QUIT":
             replies += BYE
-            self._out.write(bytes(replies))
-            replies.clear()
-            self._out.close()
+            self._is_leaving = True
         else:
             if verb == b"RCPT" and self.log is not None:
                 self.log.write(f"{time.time():.6f} {line[8:].strip(b' <>').split(b'>')[0].decode()}\n")

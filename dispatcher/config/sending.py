@@ -55,7 +55,7 @@ class SendSettings(Section):
     """[send]: how the outbox is worked through."""
 
     on_uncertain: Literal["resend", "hold"] = "resend"
-    batch: int = Field(200, ge=1, le=10_000)
+    batch: int = Field(500, ge=1, le=10_000)
     per_day: int = Field(0, ge=0, le=1_000_000_000)
     workers: int = Field(0, ge=0, le=64)
     presign: Annotated[Duration, at_most("30m")] = timedelta(0)

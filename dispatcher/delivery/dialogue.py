@@ -28,12 +28,14 @@ SILENCE = 0.2
 
 
 class Dialogue:
-    """Both sides of one conversation, up to the last reply that makes sense."""
+    """Both sides of one conversation, up to the last reply that makes sense. `most` messages, if given, end it."""
 
-    def __init__(self, way: Way, manners: Manners) -> None:
+    def __init__(self, way: Way, manners: Manners, most: int = 0) -> None:
         self.takes_more = True
+        self.has_said_goodbye = False
         self.said = 0  # octets
         self._way, self._manners = way, manners
+        self._most = most
         self._is_chunked, self._is_plain = way is Way.CHUNKED, way is Way.PLAIN
         self._waiting: deque[Transaction] = deque()
         self._under_way: deque[Transaction] = deque()
@@ -139,6 +141,10 @@ class Dialogue:
         else:
             self._say(transaction.envelope.dotted, b".\r\n")
         transaction.end = self._planned
+        if transaction.number == self._most and not self._is_plain:
+            self._say(b"QUIT\r\n")  # in one go with the last message (RFC 2920 §3.1)
+            self.has_said_goodbye = True
+            self._stop_taking()
 
     def _say(self, *pieces: bytes) -> None:
         self._unsaid += pieces
@@ -166,7 +172,7 @@ class Dialogue:
 
     def _hear_unasked(self, reply: Reply) -> bool:
         """A server that closes an idle connection may say so first; anything else means that we miscount."""
-        if reply.code != SERVICE_CLOSING:
+        if reply.code != SERVICE_CLOSING and not self.has_said_goodbye:
             self._manners.lost_its_place(f"a reply that nothing was asked for: {reply.code} {reply.text}")
         return False
 

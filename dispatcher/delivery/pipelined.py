@@ -42,7 +42,7 @@ class Pipe(asyncio.BufferedProtocol):
         self._connection, self._relay, self._way, self._manners = connection, relay, way, manners
         self._terms = Terms.of(connection.offers, reports=relay.delivery_reports)
         self._loop = asyncio.get_running_loop()
-        self._dialogue = Dialogue(way, manners)
+        self._dialogue = Dialogue(way, manners, manners.carries(relay.messages_per_connection))
         self._room = memoryview(bytearray(ROOM))
         self._reader = ReplyReader()
         self._patience = Patience(self._loop, self._run_out_of_patience)
@@ -78,7 +78,8 @@ class Pipe(asyncio.BufferedProtocol):
         if self._dialogue.awaits is None and not (self._is_over or self._transport.is_closing()):
             self._dialogue.takes_more = False
             self._farewell = self._loop.create_future()
-            self._transport.write(b"QUIT\r\n")
+            if not self._dialogue.has_said_goodbye:
+                self._transport.write(b"QUIT\r\n")
             await asyncio.wait([self._farewell], timeout=conversation.FAREWELL_TIMEOUT)
         self._end(ConnectionError())
 

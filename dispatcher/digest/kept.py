@@ -51,7 +51,7 @@ def dumps(draft: Draft, numbers: Mapping[Stretch, int]) -> str:
         "text": [numbers[stretch] for stretch in draft.text],
         "html": [numbers[stretch] for stretch in draft.html],
     }
-    return json.dumps(known, separators=(",", ":"))
+    return _encode(known)
 
 
 def loads(text: str) -> Kept | Wire:
@@ -78,6 +78,7 @@ def numbers_of(text: str) -> Sequence[int]:
     return found.numbers if isinstance(found, Kept) else ()
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _frame = lru_cache(maxsize=256)(Frame.loads)
 
 

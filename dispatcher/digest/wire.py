@@ -124,7 +124,7 @@ class Frame:
         return cls(**known)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Draft:
     """A wire in the stretches that it is made of."""
 
@@ -143,7 +143,7 @@ class Draft:
         text, html = ([stretch.content for stretch in part] for part in (self.text, self.html))
         return self.frame.wire(self.boundary, self.subject, text, html)
 
-    @property
+    @cached_property
     def boundary(self) -> str:
         """`=_` occurs in neither encoding, so no part can hold it (F5)."""
         parts = b"".join([stretch.hash for part in (self.text, self.html) for stretch in part])

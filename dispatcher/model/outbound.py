@@ -165,7 +165,7 @@ class Attempt(SQLModel, table=True):
 class Bucket(SQLModel, table=True):
     """A rate that all processes share: how many messages may leave, for one relay, one group of domains, or in all.
 
-    All instants are the database's. The next token comes at `next_at`; `spent` is what a quota has let go of late, a
+    All instants are the database's. The next token comes at `next_at`; `spent` is what a ration has let go of late, a
     list of [slot, messages]; until `booked_until`, tokens are spoken for by mail that was put back. Where the other
     side asked us to slow down, at `changed_at`, only the part `slowed` of `pace`, in messages a second, is in force.
     """

@@ -25,21 +25,24 @@ EARLY = 1.0
 EAGER = 0.95
 """What is put back comes a little faster than tokens do: some of it will not be wanted any more."""
 
-LONGEST, QUOTA_LONGEST = 600.0, 3600.0
+LONGEST, RATION_LONGEST = 600.0, 3600.0
 """Seconds for which anything is put back at most: rates change, and nothing may miss it for long."""
 
 SOONEST = 0.2
 """Seconds for which anything is put back at least."""
 
+PLACES, SLOT_PACE = 4, 1.0
+"""Places to wait for each slot, and the messages a second that one is taken to let pass while nothing is measured."""
+
 RESERVE = 0.005
-"""The part of a quota that is kept for what is urgent."""
+"""The part of a ration that is kept for what is urgent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How a rate stands: when its next token comes, which ones were used when, and until when mail was put back.
 
-    `spent` is for quotas: (number of the slot, tokens), the oldest first. A slot is as long as the rate's tolerance.
+    `spent` is for rations: (number of the slot, tokens), the oldest first. A slot is as long as the rate's tolerance.
     """
 
     next_at: float = 0.0
@@ -48,15 +51,7 @@ class Standing:
 
 
 class Meter(Protocol):
-    """A rate while tokens are taken from it."""
-
-    @property
-    def rate(self) -> Rate: ...
-
-    @property
-    def standing(self) -> Standing:
-        """How it stands by now."""
-        ...
+    """What is limited, while it is given out."""
 
     def left(self, *, is_urgent: bool) -> int:
         """How many tokens can be taken now."""
@@ -71,9 +66,9 @@ class Meter(Protocol):
         ...
 
 
-def meter(rate: Rate, standing: Standing, now: float) -> Meter:
+def meter(rate: Rate, standing: Standing, now: float) -> Pace | Ration:
     """The meter of a rate."""
-    return Quota(rate, standing, now) if rate.is_quota else Pace(rate, standing, now)
+    return Ration(rate, standing, now) if rate.is_ration else Pace(rate, standing, now)
 
 
 class Pace:
@@ -87,7 +82,7 @@ class Pace:
 
     @property
     def standing(self) -> Standing:
-        """See Meter."""
+        """How it stands by now."""
         return Standing(self._next_at, (), self._booked_until)
 
     def left(self, *, is_urgent: bool) -> int:
@@ -115,7 +110,7 @@ class Pace:
         return max(at - HORIZON - EARLY, self._now + SOONEST)
 
 
-class Quota:
+class Ration:
     """So many in any stretch of its span, counted in slots: at once, as long as there are any."""
 
     def __init__(self, rate: Rate, standing: Standing, now: float) -> None:
@@ -134,7 +129,7 @@ class Quota:
 
     @property
     def standing(self) -> Standing:
-        """See Meter."""
+        """How it stands by now."""
         return Standing(self._now, tuple(sorted(self._spent.items())), self._booked_until)
 
     def left(self, *, is_urgent: bool) -> int:
@@ -149,8 +144,8 @@ class Quota:
     def book(self, number: int, *, is_urgent: bool) -> float:
         """Tokens come back as they were used, one span later: what is put back lines up for them likewise."""
         at, then = self._returning(self._urgent if is_urgent else max(self._booked_until, self._now))
-        if at > self._now + QUOTA_LONGEST:
-            return self._now + QUOTA_LONGEST * _share(number)
+        if at > self._now + RATION_LONGEST:
+            return self._now + RATION_LONGEST * _share(number)
         if is_urgent:
             self._urgent = then
         else:
@@ -169,6 +164,32 @@ class Quota:
     def _spend(self, slot: int, tokens: int) -> None:
         self._spent[slot] = self._spent.get(slot, 0) + tokens
         self._used += tokens
+
+
+class Bench:
+    """Places among those that wait for one of a destination's slots: enough to keep these busy, and no more, or they
+    would take up all the room that others could use. `pace` is how fast they go, in messages a second."""
+
+    def __init__(self, slots: int, pace: float, now: float, booked_until: float = 0.0) -> None:
+        self._pace, self._now = max(pace, slots * SLOT_PACE), now
+        self._places = max(slots * PLACES, math.ceil(self._pace * HORIZON * 2))
+        self.booked_until = max(booked_until, now)
+
+    def left(self, *, is_urgent: bool) -> int:
+        """See Meter."""
+        return self._places
+
+    def take(self) -> float:
+        """See Meter."""
+        self._places -= 1
+        return self._now
+
+    def book(self, number: int, *, is_urgent: bool) -> float:
+        """Who found no place comes back one after the other, twice as fast as the others go."""
+        if self.booked_until > self._now + LONGEST:
+            return self._now + LONGEST * _share(number)
+        self.booked_until += 1 / (2 * self._pace)
+        return max(self.booked_until, self._now + SOONEST)
 
 
 @dataclass(slots=True)

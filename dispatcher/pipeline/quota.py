@@ -15,14 +15,12 @@ import asyncio
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from dispatcher import clock
-from dispatcher.delivery.exchangers import Exchangers
-from dispatcher.model import providers
 from dispatcher.model.outbound import Claimed
 from dispatcher.model.values import Blame, Outcome, OutcomeKind, Priority
 from dispatcher.outbox import slowdown
@@ -31,7 +29,7 @@ from dispatcher.pipeline.lessons import Lessons
 from dispatcher.pipeline.purse import Fare, Purse
 from dispatcher.pipeline.speed import Speed
 from dispatcher.pipeline.tolls import Account, Tolls
-from dispatcher.pipeline.ways import Limits, Way, relay_scope
+from dispatcher.pipeline.ways import Limits, Way, Ways, relay_scope
 from dispatcher.store import Connection, Transaction, buckets, parking
 
 if TYPE_CHECKING:
@@ -42,8 +40,6 @@ PATIENCE = 10.0
 
 MANY, PARKED_AT_ONCE = 50, 10_000
 """So many put back at once mean that more of the kind are behind them; of those, so many are put off together."""
-
-MOST_WAYS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +63,7 @@ class Quota:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._lessons, self._purse, self._speed = Lessons(), Purse(), Speed()
-        self._exchangers = Exchangers(self._forget_ways)
-        self._ways: dict[tuple[str, str], Way] = {}
+        self._ways = Ways(ctx)
         self._waiting: deque[Claimed] = deque()
         self._put_back: dict[int, Claimed] = {}  # and still in `_waiting`
         self._trips: dict[int, _Trip] = {}
@@ -156,28 +151,43 @@ class Quota:
     def _admit(self, connection: Connection, deliveries: Sequence[Claimed], now: datetime) -> Admission:
         self._look(connection)
         self._drop_what_was_put_back()
-        held = {one.id: one for one in self._waiting}
-        applicants = [
-            Applicant(one.id, one.priority < Priority.DIGEST, self._way(one.recipient).meters)
-            for one in (*held.values(), *deliveries)
-        ]
-        meters = {meter for one in applicants for meter in one.meters}
-        if not meters and not self.has_news:
+        fresh = {one.id for one in deliveries}
+        held = {one.id: one for one in self._waiting if one.id not in fresh}
+        everyone = [*held.values(), *deliveries]
+        tolls = self._open(connection, everyone)
+        if tolls is None:
             return Admission(deliveries)
-        tolls = Tolls.open(connection, meters, self._limits, self._lessons, self._purse)
-        go, all_later = tolls.admit(applicants)
+        go, all_later = tolls.admit(self._applicants((one.id, one.recipient, one.priority) for one in everyone))
         later = [(number, wait) for number, wait in all_later if number not in held or wait > PATIENCE]
         if len(later) >= MANY and not tolls.is_dry(self._limits.of_all_mail):
             self._park(connection, tolls, now)
         self._accounts |= tolls.close(connection)
+        self._benched_until |= tolls.booked_until
         self._put_back = {number: held[number] for number, _ in later if number in held}
         self._wake()
         return Admission([one for one in deliveries if one.id in go], _at(later, now))
 
+    def _open(self, connection: Connection, deliveries: Iterable[Claimed]) -> Tolls | None:
+        """What these have to pass; None if that is nothing, and there is nothing to be written either."""
+        ways = {self._ways.to(one.recipient) for one in deliveries}
+        meters = {meter for way in ways for meter in way.meters}
+        benches = {way.bench: dict(way.slots)[way.bench] for way in ways if way.bench}
+        if not (meters or benches or self.has_news):
+            return None
+        tolls = Tolls.open(connection, meters, self._limits, self._lessons, self._purse)
+        for name, slots in benches.items():
+            tolls.add_bench(name, slots, self._speed.pace(name), self._benched_until.get(name, 0.0))
+        return tolls
+
+    def _applicants(self, rows: Iterable[tuple[int, str, int]]) -> Iterator[Applicant]:
+        """From number, recipient and priority."""
+        for number, recipient, priority in rows:
+            yield Applicant(number, priority < Priority.DIGEST, self._ways.to(recipient).gates)
+
     def _park(self, connection: Connection, tolls: Tolls, now: datetime) -> None:
         """Too many of one destination stand in front: put off those behind them too, or nobody gets to the others."""
         due = parking.bulk_due(connection, now, PARKED_AT_ONCE)
-        parked = tolls.park(Applicant(number, False, self._way(recipient).meters) for number, recipient in due)
+        parked = tolls.park(self._applicants((number, recipient, Priority.DIGEST) for number, recipient in due))
         parking.put_off(connection, _at(parked, now))
 
     def _look(self, connection: Connection) -> None:
@@ -190,33 +200,9 @@ class Quota:
     def _apply(self, today: date) -> None:
         self._settings, self._today = self._ctx.settings, today
         self._limits = Limits(self._settings, today, self._lessons.slowed)
+        self._ways.apply(self._limits)
         self._accounts: dict[str, Account] = {}
-        self._ways.clear()
-
-    # Ways
-
-    def _way(self, recipient: str) -> Way:
-        """The limits on the way to somebody, as they are now."""
-        label = ""
-        if self._limits.concern_relays:
-            label = self._ctx.transport.route(self._settings.mail.sender_address, recipient)
-        domain = providers.domain_of(recipient)
-        way = self._ways.get((label, domain))
-        if way is None:
-            if len(self._ways) >= MOST_WAYS:
-                self._ways.clear()
-            way = self._ways[label, domain] = self._limits.way(relay_scope(label), self._destination(domain))
-        return way
-
-    def _destination(self, domain: str) -> str:
-        provider = providers.BY_DOMAIN.get(domain)
-        if provider is None and self._settings.send.look_up_mx:
-            provider = providers.by_exchanger(self._exchangers.of(domain))
-        return self._limits.destination(domain, provider)
-
-    def _forget_ways(self, domain: str) -> None:
-        for key in [key for key in self._ways if key[1] == domain]:
-            del self._ways[key]
+        self._benched_until: dict[str, float] = {}
 
     # Slots and tokens
 
@@ -224,7 +210,7 @@ class Quota:
         """Take out the first that may go."""
         stuck: dict[int, float] = {}  # ways, by identity, that one before it could not go → until when
         for position, delivery in enumerate(self._waiting):
-            way = self._way(delivery.recipient)
+            way = self._ways.to(delivery.recipient)
             if id(way) in stuck:
                 continue
             ripe_at = self._ripe(way, now)
@@ -258,7 +244,7 @@ class Quota:
     # Learning
 
     def _learn(self, delivery: Claimed, outcome: Outcome) -> None:
-        relay, to = relay_scope(outcome.relay), self._destination(providers.domain_of(delivery.recipient))
+        relay, to = relay_scope(outcome.relay), self._ways.destination(delivery.recipient)
         if outcome.kind is OutcomeKind.ACCEPTED:
             self._speed.count(relay, to)
         elif slowdown.is_complaint(outcome):

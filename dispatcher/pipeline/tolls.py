@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dispatcher.model.rates import Rate
 from dispatcher.outbox import throttle
-from dispatcher.outbox.throttle import Applicant, Meter, Standing, Till
+from dispatcher.outbox.throttle import Applicant, Bench, Standing, Till
 from dispatcher.pipeline.lessons import Lessons
 from dispatcher.pipeline.purse import Purse, Token
 from dispatcher.pipeline.ways import Limits
@@ -35,9 +35,9 @@ class Tolls:
 
     def __init__(self, meters: Set[str], kept: dict[str, Kept], now: datetime, limits: Limits, purse: Purse) -> None:
         self._kept, self._purse, self._at, self._arrived = kept, purse, now.timestamp(), time.monotonic()
-        self._tills = {
-            name: Till(self._meter(name, limits.rate(name)), purse.count(name, self._arrived)) for name in meters
-        }
+        self._meters = {name: throttle.meter(limits.rate(name), _standing(kept[name]), self._at) for name in meters}
+        self._tills = {name: Till(one, purse.count(name, self._arrived)) for name, one in self._meters.items()}
+        self._benches: dict[str, Bench] = {}
 
     @classmethod
     def open(cls, connection: Connection, meters: Set[str], limits: Limits, lessons: Lessons, purse: Purse) -> Tolls:
@@ -46,6 +46,16 @@ class Tolls:
         changed = lessons.write(kept, now)
         buckets.save(connection, changed)
         return cls(meters, kept | changed, now, limits, purse)
+
+    def add_bench(self, name: str, slots: int, pace: float, booked_until: float) -> None:
+        """Let those who pass this name, too, wait for one of so many slots of this process."""
+        self._benches[name] = Bench(slots, pace, self._at, booked_until)
+        self._tills[name] = Till(self._benches[name])
+
+    @property
+    def booked_until(self) -> dict[str, float]:
+        """Until when those who found no place on a bench were put back."""
+        return {name: bench.booked_until for name, bench in self._benches.items()}
 
     def admit(self, applicants: Iterable[Applicant]) -> tuple[set[int], list[tuple[int, float]]]:
         """Who may go, and in how many seconds the others should ask again."""
@@ -71,17 +81,14 @@ class Tolls:
     def close(self, connection: Connection) -> dict[str, Account]:
         """Write what was taken, and put it into the purse. Returns how the meters stand."""
         changed, accounts = {}, {}
-        for name, till in self._tills.items():
-            standing, rate = till.meter.standing, till.meter.rate
-            if standing != _standing(self._kept[name]):
+        for name, meter in self._meters.items():
+            till, standing, rate = self._tills[name], meter.standing, meter.rate
+            if till.taken or standing.booked_until != self._kept[name].booked_until.timestamp():
                 changed[name] = _after(self._kept[name], standing)
             self._purse.put(name, (_token(one - self._at + self._arrived, rate) for one in till.taken))
             accounts[name] = Account(rate, standing, self._at, self._arrived)
         buckets.save(connection, changed)
         return accounts
-
-    def _meter(self, name: str, rate: Rate) -> Meter:
-        return throttle.meter(rate, _standing(self._kept[name]), self._at)
 
 
 def _token(at: float, rate: Rate) -> Token:

@@ -13,27 +13,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from dispatcher.config import Settings, rates
 from dispatcher.config.sending import RelaySettings
+from dispatcher.delivery.exchangers import Exchangers
+from dispatcher.model import providers
 from dispatcher.model.rates import Rate
 from dispatcher.outbox import warmup
 from dispatcher.outbox.slowdown import Slowdown
+
+if TYPE_CHECKING:
+    from dispatcher.pipeline.context import Context
 
 ALL = "all"
 EACH = "to:*"
 RELAY = "relay:"
 SLOW, WARM_UP = "slow", "warm-up"
+MOST_KNOWN = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The limits that one message passes. Complaints may be about `relay` or `to`; `slots` are names and how many."""
+    """The limits that one message passes. Complaints may be about `relay` or `to`; `slots` are names and how many.
+
+    `bench` is the slot's name, among them, that those of one destination wait for; empty without one.
+    """
 
     relay: str
     to: str
     meters: tuple[str, ...]
     slots: tuple[tuple[str, int], ...]
+    bench: str = ""
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """What a delivery has to pass before it may wait here at all."""
+        return (*self.meters, self.bench) if self.bench else self.meters
 
 
 class Limits:
@@ -76,7 +92,7 @@ class Limits:
         meters = self._meters((ALL, relay, to))
         at_once = {ALL: self._at_once[ALL], to: self._at_once.get(to, self._at_once.get(EACH, 0))}
         slots = tuple((scope, self._fewer(scope, most)) for scope, most in at_once.items() if most)
-        return Way(relay, to, tuple(meters), slots)
+        return Way(relay, to, tuple(meters), slots, to if at_once[to] else "")
 
     def rate(self, meter: str) -> Rate:
         """The rate of a meter that stands in a way."""
@@ -92,6 +108,48 @@ class Limits:
 
     def _fewer(self, scope: str, most: int) -> int:
         return max(int(most * self._slowed[scope].part), 1) if scope in self._slowed else most
+
+
+class Ways:
+    """The way to each recipient, under the limits of the moment."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._known: dict[tuple[str, str], Way] = {}
+        self.exchangers = Exchangers(self._forget)
+
+    def apply(self, limits: Limits) -> None:
+        """From now on these hold."""
+        self._limits, self._settings = limits, self._ctx.settings
+        self._has_relays = limits.concern_relays
+        self._known.clear()
+
+    def to(self, recipient: str) -> Way:
+        """The way to somebody, over the relay that would take it now."""
+        label = ""
+        if self._has_relays:
+            label = self._ctx.transport.route(self._settings.mail.sender_address, recipient)
+        domain = providers.domain_of(recipient)
+        way = self._known.get((label, domain))
+        if way is None:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            way = self._known[label, domain] = self._limits.way(relay_scope(label), self._destination(domain))
+        return way
+
+    def destination(self, recipient: str) -> str:
+        """The scope of where somebody's mail goes."""
+        return self._destination(providers.domain_of(recipient))
+
+    def _destination(self, domain: str) -> str:
+        provider = providers.BY_DOMAIN.get(domain)
+        if provider is None and self._settings.send.look_up_mx:
+            provider = providers.by_exchanger(self.exchangers.of(domain))
+        return self._limits.destination(domain, provider)
+
+    def _forget(self, domain: str) -> None:
+        for known in [known for known in self._known if known[1] == domain]:
+            del self._known[known]
 
 
 def relay_scope(label: str) -> str:

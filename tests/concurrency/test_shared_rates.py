@@ -28,6 +28,7 @@ def within(instants: list[float], span: float) -> list[int]:
     return [bisect_left(instants, instants[first] + span) - first for first in whole]
 
 
+@pytest.mark.parametrize("furnished_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True)
 async def test_two_processes_hold_a_rate_together_within_two_hundredths(site: Site) -> None:
     site.extra = f'[send]\nrate = "{RATE.count}/min"'
     with WireSink(delay=0.01) as sink:

@@ -83,6 +83,17 @@ async def test_s5_a_line_carries_no_more_messages_than_it_may_and_ends_with_quit
 
 
 @on_both_loops
+async def test_the_goodbye_goes_along_with_the_last_message(offers: Any) -> None:
+    async with RawServer(offers=offers) as server, _transport(server, messages_per_connection=4) as transport:
+        for reader in _readers(4):
+            assert [o.kind for o in await _send(transport, reader)] == [ACCEPTED]
+        await server.wait_until(lambda: not server.open_connections)
+        assert server.verbs().count("QUIT") == 1
+        assert server.reads <= 1 + 2 * 4  # EHLO; then an envelope, and a message with what follows
+        assert server.faults == []
+
+
+@on_both_loops
 async def test_an_idle_line_is_given_up_politely_and_a_new_one_opened(offers: Any) -> None:
     async with RawServer(offers=offers) as server, _transport(server, idle_timeout=0.05) as transport:
         await _send(transport, TO)

@@ -280,15 +280,17 @@ async def test_a_hosted_domain_counts_as_its_providers_once_that_is_known(
     with dns_server({"hosted.example": ["1 aspmx.l.google.com."]}) as address:
         async with office(tmp_path, furnished_url, now, **chosen) as ctx:
             quota = Quota(ctx)
-            quota._exchangers = Exchangers(quota._forget_ways, Server("127.0.0.1", int(address.rpartition(":")[2])))
+            server = Server("127.0.0.1", int(address.rpartition(":")[2]))
+            exchangers = quota._ways.exchangers = Exchangers(quota._ways._forget, server)
             crowd = [mail(n, f"r{n}@hosted.example") for n in range(10)]
             assert len((await admit(ctx, quota, crowd, now)).go) == 10
-            await quota._exchangers.settled()
+            await exchangers.settled()
             assert len((await admit(ctx, quota, crowd, now)).go) == 2
 
 
+@pytest.mark.parametrize(("limit", "first"), [({"rate": "60/min"}, 2), ({"concurrency": 3}, 12)])
 async def test_mail_behind_a_slow_provider_is_found_by_the_second_claim(
-    tmp_path: Path, furnished_url: str, now: datetime
+    tmp_path: Path, furnished_url: str, now: datetime, limit: dict[str, Any], first: int
 ) -> None:
     def row(ctx: Context, number: int, recipient: str) -> dict[str, Any]:
         return {
@@ -298,20 +300,22 @@ async def test_mail_behind_a_slow_provider_is_found_by_the_second_claim(
             "created_at": now, "message_id": "", "attempts": 0, "code": 0, "reason": "",
         }  # fmt: skip
 
-    async with office(tmp_path, furnished_url, now, limits=[{"to": "gmail", "rate": "60/min"}]) as ctx:
+    async with office(tmp_path, furnished_url, now, limits=[{"to": "gmail"} | limit]) as ctx:
         quota = Quota(ctx)
+        waiting = desk(quota)
         async with ctx.store.write() as tx:
             slow = [row(ctx, n, f"r{n}@gmail.com") for n in range(700)]
             await add_all(tx, Delivery, slow + [row(ctx, n, f"r{n}@crowd.example") for n in range(700, 720)])
-        for went in (2, 20):
+        for went in (first, 20):
             async with ctx.store.write() as tx:
                 claim = await claims.claim(tx, ctx.instance.instance_id, now, limit=100)
                 admission = await quota.admit(tx, claim.deliveries, now)
                 await claims.put_back(tx, ctx.instance.instance_id, admission.later)
             assert len(admission.go) == went
+            waiting.extend(admission.go)
         async with ctx.store.read() as tx:
             waits = [one.due_at for one in await many(tx, Delivery) if one.status == DeliveryStatus.QUEUED]
-        assert len(waits) == 698
+        assert len(waits) == 700 - first
         assert all(now < due_at <= now + timedelta(seconds=LONGEST) for due_at in waits)
 
 

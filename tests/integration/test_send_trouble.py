@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -259,6 +259,14 @@ async def cut(ctx: Context) -> None:
         await server.execute(f"SELECT pg_terminate_backend(pid) {others}")
 
 
+@asynccontextmanager
+async def listening(target: Any, name: str, listener: Any) -> AsyncIterator[None]:
+    """Hear of an event of SQLAlchemy's for a while."""
+    sa.event.listen(target, name, listener)
+    yield
+    sa.event.remove(target, name, listener)
+
+
 async def test_a_full_disk_pauses_sending_until_there_is_room_again(on_sqlite: Mailing, impatient: None) -> None:
     class Filling(MemoryTransport):
         """With the twentieth message the disk is full."""
@@ -269,14 +277,13 @@ async def test_a_full_disk_pauses_sending_until_there_is_room_again(on_sqlite: M
 
     on_sqlite.readers = tuple(f"reader{n}" for n in range(90))
     pages, transport = [10**6], Filling(max_connections=4)
-    async with on_sqlite.open(transport) as ctx:
 
-        @sa.event.listens_for(ctx.store.writer.sync_engine, "checkout")
-        def limit(connection: Any, record: Any, proxy: Any) -> None:
-            cursor = connection.cursor()
-            cursor.execute(f"PRAGMA max_page_count = {pages[0]}")  # never less than there are
-            cursor.close()
+    def limit(connection: Any, record: Any, proxy: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA max_page_count = {pages[0]}")  # never less than there are
+        cursor.close()
 
+    async with on_sqlite.open(transport) as ctx, listening(sa.pool.Pool, "checkout", limit):
         with capture_logs() as logs:
             sending = asyncio.create_task(send(ctx, SLOT))
             async with asyncio.timeout(20):

@@ -96,7 +96,7 @@ class ModelRelay:
                 self._in_data = True  # it goes ahead although there may be nobody
                 self._say("354 go")
             return
-        usual = {"RSET": self._rset, "MAIL": self._mail, "RCPT": self._rcpt, "DATA": self._data}
+        usual = {"RSET": self._rset, "MAIL": self._mail, "RCPT": self._rcpt, "DATA": self._data, "QUIT": self._quit}
         usual.get(verb, self._unknown)(line)
 
     def _unknown(self, _line: str) -> None:
@@ -106,6 +106,10 @@ class ModelRelay:
     def _rset(self, _line: str) -> None:
         self._forget()
         self._say("250 2.0.0 forgotten")
+
+    def _quit(self, _line: str) -> None:
+        self._say("221 2.0.0 bye")
+        self.is_gone = True
 
     def _mail(self, _line: str) -> None:
         if self._has_sender:
@@ -168,7 +172,7 @@ class Network:
         self.rng = rng
         self.manners = Manners("model")
         self.manners.depth = rng.choice((1, 2, DEEPEST))
-        self.dialogue, self.way = Dialogue(way, self.manners), way
+        self.dialogue, self.way = Dialogue(way, self.manners, rng.choice((0, 2, 6))), way
         self.relay = ModelRelay(rng, goodness=rng.choice((0.5, 0.9, 0.97, 1.0)))
         self.reader = ReplyReader()
         self.there, self.wire, self.back, self.gone, self.now = b"", b"", b"", 0, 0.0

@@ -56,7 +56,7 @@ def test_no_interleaving_of_takers_exceeds_a_rate_in_any_window(
 def test_two_takers_who_always_want_more_get_all_but_two_hundredths(count: int, unit: str) -> None:
     rate = Rate.per(count, UNITS[unit])
     standing, now, taken = Standing(), START, list[float]()
-    step = min(1.0, HORIZON / 2) if not rate.is_quota else rate.span / 397
+    step = min(1.0, HORIZON / 2) if not rate.is_ration else rate.span / 397
     while now < START + 6 * rate.span:
         for _ in range(2):
             till = Till(meter(rate, standing, now))

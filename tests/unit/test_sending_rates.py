@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from dispatcher.config import addresses, rates
 from dispatcher.model import providers
 from dispatcher.model.rates import Rate
-from dispatcher.outbox.throttle import HORIZON, LONGEST, QUOTA_LONGEST, Applicant, Standing, Till, admit, meter
+from dispatcher.outbox.throttle import HORIZON, LONGEST, RATION_LONGEST, Applicant, Standing, Till, admit, meter
 from dispatcher.outbox.warmup import most_a_day
 
 START = 1_772_000_000.0
@@ -76,6 +78,12 @@ def test_every_domain_belongs_to_one_provider_in_small_letters() -> None:
     assert all(domain == domain.lower() and "." in domain for domain in listed)
 
 
+def test_the_page_names_every_provider() -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "limit-your-sending.md"
+    listed = page.read_text(encoding="utf-8").partition("## The providers we know")[2]
+    assert sorted(re.findall(r"`([a-z-]+)`", listed)) == list(providers.NAMES)
+
+
 @pytest.mark.parametrize(
     ("host", "provider"),
     [
@@ -120,19 +128,19 @@ def test_tokens_that_nobody_took_in_time_are_gone() -> None:
     assert len(served(MINUTE, 50, Standing(next_at=START - 3600)).taken) == 2
 
 
-def test_a_quota_is_given_out_at_once_but_for_what_is_kept_for_the_urgent() -> None:
+def test_a_ration_is_given_out_at_once_but_for_what_is_kept_for_the_urgent() -> None:
     assert len(served(HOUR, 2000).taken) == 995
     assert len(served(HOUR, 2000, urgent=3).taken) == 995
     assert len(served(HOUR, 2000, urgent=2000).taken) == 1000
 
 
-def test_a_spent_quota_comes_back_when_it_has_become_older_than_its_span_and_not_before() -> None:
+def test_a_spent_ration_comes_back_when_it_has_become_older_than_its_span_and_not_before() -> None:
     spent = served(HOUR, 2000).meter.standing
     for after, left in [(0, 0), (3599, 0), (3600, 0), (3600 + 2 * HOUR.tolerance + 1, 995)]:
         assert meter(HOUR, spent, START + after).left(is_urgent=False) == left
 
 
-def test_around_midnight_a_day_s_quota_is_still_one_day_s_quota() -> None:
+def test_around_midnight_a_day_s_ration_is_still_one_day_s_ration() -> None:
     day = Rate.per(50_000, 86_400)
     midnight = 20_513 * 86_400.0
     evening = Till(meter(day, Standing(), midnight - 60))
@@ -173,7 +181,7 @@ def test_what_is_put_back_lines_up_for_the_tokens_to_come_a_little_faster_than_t
     assert min(at for _, at in behind) >= instants[-1]
 
 
-@pytest.mark.parametrize(("rate", "longest"), [(MINUTE, LONGEST), (HOUR, QUOTA_LONGEST)])
+@pytest.mark.parametrize(("rate", "longest"), [(MINUTE, LONGEST), (HOUR, RATION_LONGEST)])
 def test_nothing_is_put_back_for_so_long_that_it_would_miss_a_change_nor_all_to_one_instant(
     rate: Rate, longest: float
 ) -> None:
@@ -182,7 +190,7 @@ def test_nothing_is_put_back_for_so_long_that_it_would_miss_a_change_nor_all_to_
     assert len({at for _, at in later}) > 0.95 * len(later)
 
 
-def test_what_a_spent_quota_puts_back_returns_when_its_tokens_do() -> None:
+def test_what_a_spent_ration_puts_back_returns_when_its_tokens_do() -> None:
     spent = served(HOUR, 2000).meter.standing
     till = Till(meter(HOUR, spent, START + 3000))
     _, later = admit([Applicant(n, False, ("m",)) for n in range(500)], {"m": till})

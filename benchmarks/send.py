@@ -1,8 +1,8 @@
 """Sending, from the claim to the committed outcome: 20 of 200 articles for each reader, SQLite, personal slots.
 
 Everything goes through `pipeline.send.send`, as `dispatcher send` does. CPU is that of the sending process, in turn
-with the yardsticks, the median of five rounds. `make bench-tools` fetches those that are programs; one that is missing is
-named and left out. `python -m benchmarks.send worker …` is one sending process of the measures that need several.
+with the yardsticks, the median of five rounds. `make bench-tools` fetches those that are programs; one that is missing
+is named and left out. `python -m benchmarks.send worker …` is one sending process of the measures that need several.
 """
 
 from __future__ import annotations

@@ -177,6 +177,7 @@ def _hints(settings: Settings, reports: Mapping[str, Mapping[str, int]]) -> list
 
 def single(step: Step, title: str, at: datetime | None, *, json: bool) -> None:
     """Run one step as a command, and show what it did."""
+
     async def work() -> None:
         from dispatcher import clock
         from dispatcher.cli import show

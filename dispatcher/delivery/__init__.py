@@ -6,8 +6,8 @@ From the outside in:
     memory      a transport that keeps everything: tests, previews
     smtp        SmtpTransport: messages for one relay
     pool        the lines to it: opened, shared, renewed, given up; `line` is what a line must be able to do
-    connection  a line, one command at a time: connect, secure, log in, then MAIL, RCPT, DATA
-    pipelined   a line that is kept full: takes the transport of an open connection over
+    connection  how a line begins: connect, greet, secure, log in
+    pipelined   the line itself: takes the transport of an open connection over, and keeps it full where it may
     dialogue    what is said on it, and what the answers mean; no I/O
     transaction one message on it
     replies     a server's replies, out of whatever pieces they come in; `patience` waits for them
@@ -17,4 +17,5 @@ From the outside in:
     envelope    what may go on the wire at all; `verp` makes senders that name their delivery
     outcomes    from a server's reply to an Outcome, by the table in `rules`
     trouble     words for what breaks on the way
+    loop        the event loop that sockets are fastest on
 """

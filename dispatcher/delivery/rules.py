@@ -38,7 +38,7 @@ EXCEPTIONS = (
     # Our own relay does not know us: the operator's matter, and no reason to lose a single message.
     Rule(Blame.RELAY, words=_words(r"relay(ing)? (access )?(is )?(denied|prohibited|not (permitted|allowed))")),
     Rule(Blame.RELAY, words=_words(r"(unable|not (permitted|allowed|authori[sz]ed)) to relay", r"we do not relay")),
-    # Postfix says this of everybody to a client that may not relay; of one recipient it is a policy's word all the same.
+    # Postfix says this, whoever the recipient is, to a client that it does not relay for.
     Rule(Blame.RELAY, ("5.7.1",), _words(r"recipient address rejected: access denied")),
     # Microsoft's edge refuses unknown recipients as "access denied", and other things too: a strike, not a verdict.
     Rule(Blame.ADDRESS_SOFT, ("5.4.1",), _words(r"recipient address rejected: access denied")),

@@ -46,14 +46,14 @@ class _Setting:
 class Composer:
     """Composes the digests of a newsletter with one state of its templates. It remembers what it has composed.
 
-    `refused` is told once why a template is rendered in full each time.
+    `refused` is told, once for each reason, why digests are rendered in full each time.
     """
 
     def __init__(
         self, templates: Templates, newsletter: Newsletter, door: Door, refused: Callable[[str], None] = lambda _: None
     ) -> None:
         self.templates, self.newsletter, self.door = templates, newsletter, door
-        self._refused = refused
+        self._refused, self._reasons = refused, set[str]()
         self._stock = Stock()
         self._settings: OrderedDict[Hashable, _Setting] = OrderedDict()
 
@@ -101,9 +101,7 @@ class Composer:
     def _put_together(self, setting: _Setting, outline: Outline, told: Sequence[Told]) -> Draft:
         """The draft from what is known, and what has to be learnt for it. UnsharableError if that cannot be."""
         shape = outline.shape
-        subject, text, html = (
-            self._known(part, shape, told) or self._learnt(part, outline, shape, told) for part in setting.parts
-        )
+        subject, text, html = (self._part(part, outline, shape, told) for part in setting.parts)
         encodings = setting.parts[1].encoding, setting.parts[2].encoding
         frame = setting.frames.get(encodings)
         if frame is None:
@@ -111,18 +109,21 @@ class Composer:
             setting.frames[encodings] = frame
         return Draft(frame, tuple([stretch.content for stretch in subject]), text, html)
 
-    @staticmethod
-    def _known(part: Part, shape: Shape, told: Sequence[Told]) -> list[Stretch] | None:
-        skeleton = part.find(shape, told)
-        return skeleton.fill(told) if skeleton is not None else None
+    def _part(self, part: Part, outline: Outline, shape: Shape, told: Sequence[Told]) -> list[Stretch]:
+        filled = _known(part, shape, told)
+        if filled is None:
+            self._learn(part, outline, shape, told)
+            filled = _known(part, shape, told)
+        if filled is None:
+            raise UnsharableError("what was learnt from a digest does not make it")
+        return filled
 
-    def _learnt(self, part: Part, outline: Outline, shape: Shape, told: Sequence[Told]) -> list[Stretch]:
+    def _learn(self, part: Part, outline: Outline, shape: Shape, told: Sequence[Told]) -> None:
         speaker = voice(outline.locale, outline.timezone)
         stem = stem_of(outline.kind, outline.letter)
         scene = Scene(outline.content, told, shape, Letterhead.of(self.newsletter), speaker, stem)
         with speaking(speaker):
             part.learn(self.templates.marked, scene)
-        return self._known(part, shape, told) or []
 
     def _compared(self, setting: _Setting, made: Draft, full: Draft) -> Draft:
         """The full one; the other has shown whether it can be trusted."""
@@ -130,13 +131,23 @@ class Composer:
             setting.is_trusted = True
         else:
             setting.strikes = STRIKES
-            self._refused("put together it reads otherwise than in full")
+            self._refuse("put together it reads otherwise than in full")
         return full
 
     def _strike(self, setting: _Setting, error: Exception) -> None:
         setting.strikes += 1
         if setting.strikes == STRIKES:
-            self._refused(str(error) if isinstance(error, UnsharableError) else f"{type(error).__name__}: {error}")
+            self._refuse(str(error) if isinstance(error, UnsharableError) else f"{type(error).__name__}: {error}")
+
+    def _refuse(self, reason: str) -> None:
+        if reason not in self._reasons:
+            self._reasons.add(reason)
+            self._refused(reason)
+
+
+def _known(part: Part, shape: Shape, told: Sequence[Told]) -> list[Stretch] | None:
+    skeleton = part.find(shape, told)
+    return skeleton.fill(told) if skeleton is not None else None
 
 
 def _said(made: Draft) -> list[list[bytes | Slot]]:

@@ -55,8 +55,8 @@ class _Making:
 class Recorder:
     """What one rendering reads, and the marks in it.
 
-    `shape` is the digest's, `bodies` is what earlier renderings have left and
-    this one adds to; `constants` are what every template knows. `afresh` makes known bodies, too.
+    `shape` is the digest's; `bodies` is what earlier renderings have left, and this one adds to; `constants` are what
+    every template knows. `afresh` makes known bodies, too.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     presign     soon to be due → digests and deliveries (`ahead`), signed; released at their slot
     signing     whose keys (`signing_keys`) vouch for a message, and the fields that say so
     preview     what one reader would get, without sending it
-    send        a `shift`: claimed deliveries → a `carrier` → outcomes (`ledger` commits them, `send_report` counts them);
+    send        a `shift`: claimed deliveries → a `carrier` → outcomes (`ledger` commits, `send_report` counts them);
                 `lease` keeps them ours
     mail        the carrier whose way leads over a relay; `wires` are what it is made of (`tales` of articles), `links`
                 those in it

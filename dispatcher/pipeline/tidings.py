@@ -67,9 +67,7 @@ def _about(delivery: Mail) -> dict[str, Any]:
     }
 
 
-async def _announce(
-    ctx: Context, tx: Transaction, found: Sequence[tuple[Mail, Happening]], now: datetime
-) -> None:
+async def _announce(ctx: Context, tx: Transaction, found: Sequence[tuple[Mail, Happening]], now: datetime) -> None:
     """Announce what happened to mail, each with its reader; that a webhook was told is not told to webhooks."""
     of_mail = [(delivery, one) for delivery, one in found if delivery.channel != Channel.WEBHOOK]
     wanted = [(delivery, one) for delivery, one in of_mail if is_wanted(ctx, one.event)]

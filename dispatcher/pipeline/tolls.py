@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from dispatcher.model.rates import Rate
 from dispatcher.outbox import throttle
-from dispatcher.outbox.throttle import Applicant, Bench, Standing, Till
+from dispatcher.outbox.meters import Bench, Standing, meter
+from dispatcher.outbox.throttle import Applicant, Till
 from dispatcher.pipeline.lessons import Lessons
 from dispatcher.pipeline.purse import Purse, Token
 from dispatcher.pipeline.ways import Limits
@@ -27,7 +28,7 @@ class Account(NamedTuple):
 
     def left(self, now: float) -> int:
         """How many tokens could be taken from it now, if nobody else took any."""
-        return throttle.meter(self.rate, self.standing, self.at + now - self.arrived).left(is_urgent=False)
+        return meter(self.rate, self.standing, self.at + now - self.arrived).left(is_urgent=False)
 
 
 class Tolls:
@@ -35,7 +36,7 @@ class Tolls:
 
     def __init__(self, meters: Set[str], kept: dict[str, Kept], now: datetime, limits: Limits, purse: Purse) -> None:
         self._kept, self._purse, self._at, self._arrived = kept, purse, now.timestamp(), time.monotonic()
-        self._meters = {name: throttle.meter(limits.rate(name), _standing(kept[name]), self._at) for name in meters}
+        self._meters = {name: meter(limits.rate(name), _standing(kept[name]), self._at) for name in meters}
         self._tills = {name: Till(one, purse.count(name, self._arrived)) for name, one in self._meters.items()}
         self._benches: dict[str, Bench] = {}
 
@@ -69,7 +70,7 @@ class Tolls:
             known = [self._tills[name] for name in one.meters if name in self._tills]
             dry = [till.meter for till in known if not till.has_one(is_urgent=one.is_urgent)]
             if dry:
-                at = max(meter.book(one.number, is_urgent=one.is_urgent) for meter in dry)
+                at = max(found.book(one.number, is_urgent=one.is_urgent) for found in dry)
                 parked.append((one.number, at - self._at))
         return parked
 
@@ -81,11 +82,11 @@ class Tolls:
     def close(self, connection: Connection) -> dict[str, Account]:
         """Write what was taken, and put it into the purse. Returns how the meters stand."""
         changed, accounts = {}, {}
-        for name, meter in self._meters.items():
-            till, standing, rate = self._tills[name], meter.standing, meter.rate
+        for name, one in self._meters.items():
+            till, standing, rate = self._tills[name], one.standing, one.rate
             if till.taken or standing.booked_until != self._kept[name].booked_until.timestamp():
                 changed[name] = _after(self._kept[name], standing)
-            self._purse.put(name, (_token(one - self._at + self._arrived, rate) for one in till.taken))
+            self._purse.put(name, (_token(at - self._at + self._arrived, rate) for at in till.taken))
             accounts[name] = Account(rate, standing, self._at, self._arrived)
         buckets.save(connection, changed)
         return accounts

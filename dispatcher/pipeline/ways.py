@@ -53,7 +53,7 @@ class Way:
 
 
 class Limits:
-    """What the settings limit on a day, and which scopes were slowed down."""
+    """What the settings limit on a day, and which scopes were slowed down. `are_none`: nothing at all is limited."""
 
     def __init__(self, settings: Settings, today: date, slowed: Mapping[str, Slowdown]) -> None:
         self._slowed = slowed
@@ -65,11 +65,7 @@ class Limits:
         }
         self._at_once = {ALL: settings.send.concurrency}
         self._at_once |= {f"to:{entry.to}": entry.concurrency for entry in settings.limits}
-
-    @property
-    def are_none(self) -> bool:
-        """Whether nothing is limited at all."""
-        return not (self._slowed or any(self._rates.values()) or any(self._at_once.values()))
+        self.are_none = not (slowed or any(self._rates.values()) or any(self._at_once.values()))
 
     @property
     def concern_relays(self) -> bool:

@@ -23,7 +23,7 @@ from dispatcher.digest.fragments import Stretch, content_of
 from dispatcher.digest.kept import Kept
 from dispatcher.digest.slots import Piece
 from dispatcher.digest.wire import Draft, Wire
-from dispatcher.errors import DispatcherError
+from dispatcher.errors import DispatcherError, StoreError
 from dispatcher.model.outbound import Claimed, Delivery, Digest, Personal
 from dispatcher.observability.logs import logger
 from dispatcher.pipeline.context import Context
@@ -96,7 +96,7 @@ class Bindery:
         async with self._ctx.store.read() as tx:
             rows = await pieces.digests(tx, digest_ids)
             wires = await self._kept(tx, {row.id: row.wire for row in rows if row.wire is not None})
-            outlines = await self.outlines(tx, [row for row in rows if row.wire is None])
+        outlines = await self._outlined([row for row in rows if row.wire is None], wires)
         drafts = await self._compose(outlines, wires)
         return wires | await self._keep(drafts)
 
@@ -108,6 +108,23 @@ class Bindery:
         async with self._looking_up:
             await self._tales.look_up(tx, ids, summary_length=self._ctx.settings.digest.summary_length)
             return {digest.id or 0: compose.outline(digest, self._tales.tell) for digest in digests}
+
+    async def _outlined(self, rows: Sequence[Any], failed: dict[int, Wire | Exception]) -> dict[int, Outline]:
+        """All together; where that cannot be done, each by itself, so that a bad one stops nobody else's mail."""
+        try:
+            async with self._ctx.store.read() as tx:
+                return await self.outlines(tx, rows)
+        except StoreError:
+            raise
+        except Exception as error:
+            if len(rows) == 1:
+                log.exception("a digest failed on our side; its mail is set aside", digest_id=rows[0].id)
+                failed[rows[0].id] = error
+                return {}
+        found: dict[int, Outline] = {}
+        for row in rows:
+            found |= await self._outlined([row], failed)
+        return found
 
     async def _compose(self, outlines: Mapping[int, Outline], failed: dict[int, Wire | Exception]) -> dict[int, Draft]:
         """Drafts by digest; what is wrong with the others goes to `failed`."""

@@ -319,7 +319,8 @@ def test_every_statement_that_writes_a_status_is_in_the_outbox_and_was_moved_abo
     ready_made = {
         ast.unparse(node.targets[0])
         for node in ast.parse(inspect.getsource(claims)).body
-        if isinstance(node, ast.Assign) and all(part in ast.unparse(node) for part in ("sa.update(DELIVERY)", "status="))
+        if isinstance(node, ast.Assign)
+        and all(part in ast.unparse(node) for part in ("sa.update(DELIVERY)", "status="))
     }
     assert ready_made == {"_take", "_ended", "_put_back", "_settle"}, "a new statement: who uses it belongs in MOVERS"
 

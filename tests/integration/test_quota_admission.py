@@ -20,7 +20,7 @@ from dispatcher.delivery.selector import Server
 from dispatcher.model.outbound import Bucket, Claimed, Delivery
 from dispatcher.model.values import Blame, Channel, DeliveryKind, DeliveryStatus, Outcome, OutcomeKind, Priority
 from dispatcher.outbox import slowdown
-from dispatcher.outbox.throttle import HORIZON, LONGEST
+from dispatcher.outbox.meters import HORIZON, LONGEST
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.quota import Admission, Quota
 from dispatcher.store import buckets, claims

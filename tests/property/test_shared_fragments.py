@@ -1,4 +1,4 @@
-"""Whatever templates do, and whatever digests there are: put together from fragments, a digest is what it is in full."""
+"""Whatever templates do: put together from fragments, a digest is what it is when it is rendered in full."""
 
 from __future__ import annotations
 

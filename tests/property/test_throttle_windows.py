@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.model.rates import UNITS, Rate
-from dispatcher.outbox.throttle import HORIZON, Applicant, Standing, Till, admit, meter
+from dispatcher.outbox.meters import HORIZON, Standing, meter
+from dispatcher.outbox.throttle import Applicant, Till, admit
 
 START = 1_772_000_000.0
 RATES = st.builds(Rate.per, st.integers(1, 3000), st.sampled_from([UNITS["s"], UNITS["min"], UNITS["h"], UNITS["day"]]))

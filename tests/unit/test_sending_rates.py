@@ -12,7 +12,8 @@ import pytest
 from dispatcher.config import addresses, rates
 from dispatcher.model import providers
 from dispatcher.model.rates import Rate
-from dispatcher.outbox.throttle import HORIZON, LONGEST, RATION_LONGEST, Applicant, Standing, Till, admit, meter
+from dispatcher.outbox.meters import HORIZON, LONGEST, RATION_LONGEST, Standing, meter
+from dispatcher.outbox.throttle import Applicant, Till, admit
 from dispatcher.outbox.warmup import most_a_day
 
 START = 1_772_000_000.0

@@ -2,7 +2,7 @@
 
 Everything goes through `pipeline.send.send`, as `dispatcher send` does. CPU is that of the sending process, in turn
 with the yardsticks, the median of five rounds. `make bench-tools` fetches those that are programs; one that is missing
-is named and left out. `python -m benchmarks.send worker …` is one sending process of the measures that need several.
+is named and left out.
 """
 
 from __future__ import annotations
@@ -15,19 +15,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from benchmarks import composing, outbox, yardsticks
 from benchmarks.report import Figure, report
-from dispatcher.config.settings import Settings
+from benchmarks.sender import NOW, settings
 from dispatcher.delivery.loop import loop_factory
 from dispatcher.observability import logs
-from dispatcher.pipeline.context import Context, open_context
+from dispatcher.pipeline.context import open_context
 from dispatcher.pipeline.presign import presign
 from dispatcher.pipeline.send import send
 
@@ -36,8 +35,8 @@ ROUNDS = 3 if QUICK else 5
 COUNT = 400 if QUICK else 2_000
 FAR, FAR_DELAY = 400 if QUICK else 2_000, 0.02
 QUEUED, SENT = (20_000, 2_000) if QUICK else (1_000_000, 100_000)
-NOW = datetime(2026, 3, 2, 7, 30, tzinfo=UTC)
-DOMAIN = "news.example"
+WARM_UP = 1_500
+"""Mails sent before the clock starts: each of the 200 articles has been told in every place of a digest by then."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,9 @@ class Way:
 UNSIGNED, SIGNED, AHEAD = Way("unsigned"), Way("signed", signs=True), Way("signed ahead", signs=True, ahead=True)
 CHUNKED = Way("unsigned, CHUNKING", without=())
 SAME = Way("unsigned, one digest for all", shared=True)
-FAR_AWAY = (Way("PIPELINING", delay=FAR_DELAY), Way("CHUNKING", without=(), delay=FAR_DELAY))
+FAR_AWAY = (
+    Way("PIPELINING", delay=FAR_DELAY, shared=True), Way("CHUNKING", without=(), delay=FAR_DELAY, shared=True),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def _ours(way: Way, key: Path, count: int) -> Taken:
 async def _measured(way: Way, port: int, key: Path, count: int) -> Taken:
     with tempfile.TemporaryDirectory() as folder:
         async with open_context(settings(Path(folder), port, key if way.signs else None), now=NOW) as ctx:
-            warm_up = max(count // 10, 100)
+            warm_up = 200 if way.shared else WARM_UP
             await outbox.furnish(ctx, count + warm_up, NOW, shared=way.shared)
             if way.ahead:
                 await presign(ctx, NOW - timedelta(minutes=1))
@@ -154,22 +155,6 @@ async def _measured(way: Way, port: int, key: Path, count: int) -> Taken:
             taken = Taken((time.process_time() - cpu) / count, (time.perf_counter() - wall) / count)
             assert done.sent == count, done
             return taken
-
-
-def settings(base: Path, port: int, key: Path | None = None) -> Settings:
-    """What a bench is sent with."""
-    sections: dict[str, Any] = {
-        "base": base,
-        "site": {"name": "The Bench Gazette"},
-        "mail": {"from": f"The Bench <digest@{DOMAIN}>"},
-        "web": {"url": f"https://letters.{DOMAIN}"},
-        "digest": {"layout": "list"},
-        "send": {"presign": "10m"},
-        "smtp": [{"host": "127.0.0.1", "port": port, "max_connections": 16, "messages_per_connection": 100_000}],
-    }
-    if key is not None:
-        sections["dkim"] = [{"domain": DOMAIN, "selector": "bench", "key_file": str(key)}]
-    return Settings.model_validate(sections)
 
 
 @contextmanager
@@ -199,18 +184,18 @@ def _key(folder: Path) -> Path:
 
 def _two_workers() -> Iterator[Figure]:
     """CPU per message of two sending processes on one outbox, against one."""
-    ratios: dict[int, list[float]] = {1: [], 2: []}
+    taken: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(ROUNDS):
-        for workers, found in ratios.items():
-            told = _in_processes(workers, queued=4 * COUNT, sent=4 * COUNT)
+        for workers, found in taken.items():
+            told = _in_processes(workers, queued=4 * COUNT + workers * WARM_UP, sent=4 * COUNT)
             found.append(sum(one["cpu"] for one in told) / sum(one["sent"] for one in told))
-    one, two = (statistics.median(found) * 1e3 for found in ratios.values())
+    one, two = (statistics.median(found) * 1e3 for found in taken.values())
     yield Figure("unsigned, one process", one, "ms CPU")
     yield Figure("unsigned, two processes, against one", two, "ms CPU", one, 1.1)
 
 
 def _memory() -> Iterator[Figure]:
-    """Resident memory of a sending process, with a long queue behind it."""
+    """The most memory of a sending process, with a long queue behind it."""
     (told,) = _in_processes(1, queued=QUEUED, sent=SENT)
     yield Figure(f"memory: {QUEUED:,} queued, {SENT:,} sent", told["rss"], "MB RSS", 1.0, 110)
 
@@ -218,8 +203,16 @@ def _memory() -> Iterator[Figure]:
 def _in_processes(workers: int, *, queued: int, sent: int) -> list[dict[str, float]]:
     with tempfile.TemporaryDirectory() as folder, sink(without=("CHUNKING",)) as port:
         asyncio.run(_queue(Path(folder), port, queued))
-        words = [sys.executable, "-m", "benchmarks.send", "worker", folder, str(port), str(sent // workers)]
-        started = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(workers)]
+        words = [sys.executable, "-m", "benchmarks.sender", folder, str(port), str(sent // workers), str(WARM_UP)]
+        pipe = subprocess.PIPE
+        started = [subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) for _ in range(workers)]
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
         return [json.loads(process.communicate()[0]) for process in started]
 
 
@@ -228,32 +221,5 @@ async def _queue(folder: Path, port: int, count: int) -> None:
         await outbox.furnish(ctx, count, NOW, shared=count > 100_000)
 
 
-async def _work(folder: Path, port: int, count: int) -> None:
-    """One process: send, and say what it took."""
-    logs.setup("error")
-    async with open_context(settings(folder, port), now=NOW) as ctx:
-        cpu = time.process_time()
-        done = await send(ctx, NOW, limit=count)
-        print(json.dumps({"cpu": time.process_time() - cpu, "sent": done.sent, "rss": _resident(), "of": _name(ctx)}))
-
-
-def _name(ctx: Context) -> int:
-    return ctx.instance.instance_id
-
-
-def _resident() -> float:
-    """The most memory this process ever had, in MB."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-
-def _run(main_of: Callable[[], Any]) -> None:
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(main_of())
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["worker"]:
-        _run(lambda: _work(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))
-    else:
-        main()
+    main()

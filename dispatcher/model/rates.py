@@ -18,8 +18,8 @@ class Rate:
     """`count` messages in any `span` of seconds.
 
     Up to a minute they leave at even distances. A longer one is a ration: used as fast as there is something to send,
-    so that a list of a few thousand is not spread over the whole day; then nothing leaves until what was used has become
-    older than the span.
+    so that a list of a few thousand is not spread over the whole day; then nothing leaves until what was used has
+    become older than the span.
     """
 
     count: float

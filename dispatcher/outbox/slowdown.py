@@ -23,8 +23,9 @@ CALM = timedelta(seconds=60)
 DEAF = timedelta(seconds=30)
 """The messages that were on their way complain too: within this time, that is one complaint."""
 
-SLOWEST = 1.0
-"""Messages a second: what counts as the former pace where nothing could be measured."""
+SLOWEST = 10.0
+"""Messages a second: what counts as the former pace where less was measured. A relay that has nothing to do is not
+slow, and one complaint about its first message must not hold up a whole mailing."""
 
 CLOSING = 421  # RFC 5321 §3.8; the whole destination is to be left alone for a while (standards S3)
 RATE_CODES = frozenset({"4.7.28", "4.7.650"})
@@ -36,17 +37,22 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _LATER = re.compile(r"try (it )?again later|later try|temporarily deferred", re.IGNORECASE)
-_OTHER_REASONS = re.compile(r"gr[ae]y.?list|too many (recipients|hops|invalid|bad|unknown|errors?)", re.IGNORECASE)
+_OTHER_REASONS = re.compile(
+    r"gr[ae]y.?list|too many (recipients|hops|invalid|bad|unknown|errors?)"
+    r"|shut(ting)? ?down|restart|time.?(d |d)?out|idle",
+    re.IGNORECASE,
+)
 
 
 def is_complaint(outcome: Outcome) -> bool:
-    """Whether the other side asks us to slow down. Greylisting, a full mailbox, one mailbox's own limit are not it."""
-    if outcome.kind is not OutcomeKind.DEFERRED:
+    """Whether the other side asks us to slow down.
+
+    Greylisting, a full mailbox, one mailbox's own limit and a server that shuts down are not it.
+    """
+    if outcome.kind is not OutcomeKind.DEFERRED or _OTHER_REASONS.search(outcome.text):
         return False
     if outcome.code == CLOSING or outcome.enhanced in RATE_CODES:
         return True
-    if _OTHER_REASONS.search(outcome.text):
-        return False
     if outcome.enhanced.startswith("4.7."):
         return bool(_WORDS.search(outcome.text) or _LATER.search(outcome.text))
     return not outcome.enhanced and 400 <= outcome.code < 500 and bool(_WORDS.search(outcome.text))

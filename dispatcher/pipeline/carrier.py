@@ -73,6 +73,7 @@ class Unlimited:
     """The quota of what has none; see Quota."""
 
     has_news = False
+    room: int | None = None
 
     async def admit(self, tx: Transaction, deliveries: Sequence[Claimed], now: datetime) -> Admission:
         """All of them."""

@@ -64,8 +64,8 @@ Tidings = Callable[[Transaction, Sequence[Entry]], Awaitable[None]]
 
 class Ledger:
     """Turns of one lane of one process. In the transaction that writes outcomes, `tally` counts them, and `tidings`,
-    unless it is None, hears of them. `marks`: a look that says yes also notes that the message goes to the wire. `suppressed`
-    counts what looks ended.
+    unless it is None, hears of them. `marks`: a look that says yes also notes that the message goes to the wire.
+    `suppressed` counts what looks ended.
     """
 
     def __init__(

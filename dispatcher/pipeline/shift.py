@@ -81,7 +81,8 @@ class Shift:
         """Claim the next ones. False when there is no more work for anybody; StoreError if that cannot be told."""
         if self._must_end or self._left == 0:
             return False
-        has_enough = len(self._waiting) >= self._low_water
+        is_full = len(self._waiting) >= self._low_water
+        has_enough = is_full or self._quota.room == 0
         try:
             claim = await self._take(below=int(Priority.DIGEST) if has_enough else None)
         except StoreError as error:
@@ -89,7 +90,7 @@ class Shift:
                 raise
             log.error("the database refuses; nothing more is claimed for the moment", reason=str(error))
             return True
-        return not claim.is_empty or self._is_busy or has_enough  # then only for what is urgent was looked
+        return not claim.is_empty or self._is_busy or is_full  # then only for what is urgent was looked
 
     @property
     def _is_busy(self) -> bool:
@@ -118,7 +119,8 @@ class Shift:
 
     async def _claim_some(self, tx: Transaction, allowed: Allowance, below: int | None, now: datetime) -> Claim:
         """Within all that limits how many, and how urgent they must be."""
-        most = [limit for limit in (self._ctx.settings.send.batch, self._left, allowed.most) if limit is not None]
+        limits = (self._ctx.settings.send.batch, self._left, allowed.most, self._quota.room if below is None else None)
+        most = [limit for limit in limits if limit is not None]
         ceilings = [ceiling for ceiling in (below, allowed.priority_below) if ceiling is not None]
         least = min(ceilings, default=None)
         return await claims.claim(tx, self._me, now, limit=max(min(most), 0), lane=self._carrier.lane, below=least)
@@ -170,6 +172,7 @@ class Shift:
         if self._waiting:
             async with self._ctx.store.write() as tx:
                 await claims.release(tx, self._me, [delivery.id for delivery in self._waiting])
+            self._waiting.clear()
 
     # Senders
 
@@ -212,9 +215,10 @@ class Shift:
         return None
 
     async def _rest(self) -> None:
-        """Nothing waits."""
+        """Nothing waits, for the parked neither."""
         self._news.clear()
         self._wants_more.set()
+        self._wake_one()
         self._idle += 1
         try:
             await self._news.wait()

@@ -160,17 +160,18 @@ async def test_a_lapsed_lease_is_taken_back_even_from_the_living(mailing: Site) 
 
 
 class Pausing(MemoryTransport):
-    """One connection; at the third message everything stands still until `go`."""
+    """One connection; with the third message on the wire everything stands still until `go`."""
 
     def __init__(self) -> None:
         super().__init__(max_connections=1)
         self.stands, self.go = asyncio.Event(), asyncio.Event()
 
     async def send(self, envelope_from: str, recipient: str, message: bytes, **how: Any) -> Outcome | None:
-        if len(self.messages) == 2:
+        outcome = await super().send(envelope_from, recipient, message, **how)
+        if len(self.messages) == 3:
             self.stands.set()
             await self.go.wait()
-        return await super().send(envelope_from, recipient, message, **how)
+        return outcome
 
 
 async def test_claims_lost_during_a_pause_are_not_sent_by_the_one_who_paused(mailing: Site) -> None:
@@ -198,9 +199,10 @@ async def test_what_the_clock_says_has_lapsed_is_given_back_without_asking(
 
     class Laggard(MemoryTransport):
         async def send(self, envelope_from: str, recipient: str, message: bytes, **how: Any) -> Outcome | None:
-            if len(self.messages) == 4:
+            outcome = await super().send(envelope_from, recipient, message, **how)
+            if len(self.messages) == 5:
                 monkeypatch.setattr(module.Lease, "holds", property(lambda lease: False))
-            return await super().send(envelope_from, recipient, message, **how)
+            return outcome
 
     transport = Laggard(max_connections=1)
     async with open_context(load_settings(mailing.config, {}), transport=transport) as ctx:

@@ -7,7 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dispatcher.model.values import Blame, Outcome, OutcomeKind
-from dispatcher.outbox.slowdown import CALM, DEAF, LEAST, LONGEST, Slowdown, after_complaint, in_force, is_complaint
+from dispatcher.outbox.slowdown import (
+    CALM,
+    DEAF,
+    LEAST,
+    LONGEST,
+    SLOWEST,
+    Slowdown,
+    after_complaint,
+    in_force,
+    is_complaint,
+)
 
 NOW = datetime(2026, 3, 2, 7, 30, tzinfo=UTC)
 
@@ -45,6 +55,8 @@ def test_what_asks_for_a_slower_pace_is_understood(code: int, text: str) -> None
         (452, "Too many recipients"),
         (451, "4.3.0 Local error, try again later"),
         (450, "4.1.8 Sender address rejected: domain not found"),
+        (421, "4.3.2 Service shutting down"),
+        (421, "4.4.2 mail.reader.example Error: timeout exceeded"),
         (0, "cannot connect"),
     ],
 )
@@ -76,7 +88,7 @@ def test_it_never_comes_to_a_stop() -> None:
         assert after is not None
         part, at = after.part, NOW + n * DEAF
     assert part == LEAST
-    assert after_complaint(1.0, 0.0, None, NOW, 0.0).rate.count == 30  # type: ignore[union-attr]
+    assert after_complaint(1.0, 0.0, None, NOW, 0.0) == Slowdown(0.5, SLOWEST)
 
 
 def test_quiet_minutes_bring_the_pace_back_in_equal_steps() -> None:

@@ -42,7 +42,7 @@ from dispatcher.pipeline.signing_keys import keys_of
 from dispatcher.store import suppressions
 from dispatcher.store.engine import many
 
-COUNT = 1000 if LONG else 200
+COUNT = 1000 if LONG else 100
 UNPACKED = os.environ.get("TEST_MAIL_SERVERS", "")
 LOGIN = {"username": USER, "password": PASSWORD, "ca_file": "ca.pem"}
 KEYS = ("rsa", "ed25519")
@@ -168,12 +168,14 @@ def test_an_address_beyond_ascii_is_taken_where_smtputf8_is_offered_and_refused_
 # What does not
 
 
-def test_an_unknown_reader_fails_and_is_not_written_to_again(
+def test_an_unknown_reader_fails_and_is_not_written_to_again_where_that_is_what_was_said(
     mailbox: MailServer, two_readers: Path, tmp_path: Path
 ) -> None:
     sent = send_all(two_readers, tmp_path, **way_to(mailbox, "secure"))
     nobody = sent.row_of("nobody")
-    assert (nobody.status, nobody.code, sent.suppressed) == (DeliveryStatus.FAILED, 550, ["nobody@reader.example"])
+    says_no_more = mailbox.name == "opensmtpd"  # the same words as where it would not relay: a strike, no verdict
+    assert sent.suppressed == ([] if says_no_more else ["nobody@reader.example"])
+    assert (nobody.status, nobody.code) == (DeliveryStatus.FAILED, 550)
     assert sent.row_of("ann").status is DeliveryStatus.SENT
 
 

@@ -155,8 +155,8 @@ def plans() -> list[object]:
         ]
     return [
         pytest.param(Plan(600, 2, (Victim.DAEMON,), connections=8), id="daemon"),
-        pytest.param(Plan(3000, 6, crew, workers=2, delay=0.02), id="workers-pipelined"),
-        pytest.param(Plan(3000, 6, crew, workers=2, delay=0.1, chunking=True), id="workers-chunked"),
+        pytest.param(Plan(2000, 4, crew, workers=2, delay=0.02), id="workers-pipelined"),
+        pytest.param(Plan(2000, 4, crew, workers=2, delay=0.1, chunking=True), id="workers-chunked"),
     ]
 
 

@@ -37,7 +37,7 @@ async def queue_alert(site: Site) -> None:
 async def test_a_breaking_alert_overtakes_thousands_of_digests(
     site: Site, workers: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    readers = 20_000 if LONG else 3000
+    readers = 20_000 if LONG else 2000
     with WireSink(delay=0.05, chunking=False) as sink:
         site.smtp_port = sink.port
         await planned(site, readers)

@@ -145,22 +145,28 @@ class Slaughter:
 
 
 def plans() -> list[object]:
-    """A short sample, or, with ROUNDS=long, all that is promised."""
+    """A short sample, each plan on one of the engines, or, with ROUNDS=long, all that is promised."""
     crew = (Victim.WORKER, Victim.WORKER, Victim.BOTH, Victim.PARENT)
-    if LONG:
+    if not LONG:
         return [
-            pytest.param(Plan(2000, 8, (Victim.DAEMON,), connections=8), id="daemon"),
-            pytest.param(Plan(20_000, 50, crew, workers=2, delay=0.04), id="workers-pipelined"),
-            pytest.param(Plan(20_000, 50, crew, workers=2, delay=0.2, chunking=True), id="workers-chunked"),
+            pytest.param("sqlite", Plan(600, 2, (Victim.DAEMON,), connections=8), id="sqlite-daemon"),
+            pytest.param("sqlite", Plan(2000, 4, crew, workers=2, delay=0.02), id="sqlite-pipelined"),
+            pytest.param(
+                "postgresql", Plan(2000, 4, crew, workers=2, delay=0.1, chunking=True), id="postgresql-chunked"
+            ),
         ]
     return [
-        pytest.param(Plan(600, 2, (Victim.DAEMON,), connections=8), id="daemon"),
-        pytest.param(Plan(2000, 4, crew, workers=2, delay=0.02), id="workers-pipelined"),
-        pytest.param(Plan(2000, 4, crew, workers=2, delay=0.1, chunking=True), id="workers-chunked"),
+        pytest.param(engine, plan, id=f"{engine}-{name}")
+        for engine in ("sqlite", "postgresql")
+        for name, plan in (
+            ("daemon", Plan(2000, 8, (Victim.DAEMON,), connections=8)),
+            ("pipelined", Plan(20_000, 50, crew, workers=2, delay=0.04)),
+            ("chunked", Plan(20_000, 50, crew, workers=2, delay=0.2, chunking=True)),
+        )
     ]
 
 
-@pytest.mark.parametrize("plan", plans())
+@pytest.mark.parametrize(("furnished_url", "plan"), plans(), indirect=["furnished_url"])
 async def test_kill_9_at_random_moments_loses_nothing_and_repeats_only_what_was_on_the_wire(
     site: Site, plan: Plan, capsys: pytest.CaptureFixture[str]
 ) -> None:

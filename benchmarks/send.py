@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +23,7 @@ from pathlib import Path
 from benchmarks import composing, outbox, yardsticks
 from benchmarks.report import Figure, report
 from benchmarks.sender import NOW, settings
+from benchmarks.sink import sink
 from dispatcher.delivery.loop import loop_factory
 from dispatcher.observability import logs
 from dispatcher.pipeline.context import open_context
@@ -155,17 +155,6 @@ async def _measured(way: Way, port: int, key: Path, count: int) -> Taken:
             taken = Taken((time.process_time() - cpu) / count, (time.perf_counter() - wall) / count)
             assert done.sent == count, done
             return taken
-
-
-@contextmanager
-def sink(delay: float = 0.0, without: tuple[str, ...] = ()) -> Iterator[int]:
-    """A relay that takes everything; its port."""
-    words = [sys.executable, "-m", "benchmarks.sink", "0", "--delay", str(delay)]
-    words += [word for offer in without for word in ("--without", offer)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield int(process.stdout.readline())
-        process.communicate()  # which closes its input, and so ends it
 
 
 def _key(folder: Path) -> Path:

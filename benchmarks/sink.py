@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 OFFERS = ("PIPELINING", "SIZE 52428800", "8BITMIME", "CHUNKING")
@@ -103,6 +106,17 @@ class Sink(asyncio.Protocol):
             if verb == b"RCPT" and self.log is not None:
                 self.log.write(f"{time.time():.6f} {line[8:].strip(b' <>').split(b'>')[0].decode()}\n")
             replies += OK
+
+
+@contextmanager
+def sink(delay: float = 0.0, without: tuple[str, ...] = ()) -> Iterator[int]:
+    """A sink in a process of its own; its port."""
+    words = [sys.executable, "-m", "benchmarks.sink", "0", "--delay", str(delay)]
+    words += [word for offer in without for word in ("--without", offer)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+        process.communicate()  # which closes its input, and so ends it
 
 
 async def serve(port: int, log: str = "", delay: float = 0.0, without: tuple[str, ...] = ()) -> None:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiosmtplib
 
 from benchmarks.report import Figure, report
+from benchmarks.sink import sink
 from dispatcher.delivery.envelope import Vetted
 from dispatcher.delivery.smtp import Relay, SmtpTransport
 from dispatcher.model.values import OutcomeKind
@@ -97,20 +95,10 @@ def _rounds(count: int, delay: float, factory: Callable[[], asyncio.AbstractEven
     taken: dict[Way, list[Taken]] = {way: [] for way in (AIOSMTPLIB, *OURS)}
     for _ in range(ROUNDS):
         for way, rounds in taken.items():
-            with _sink(delay, way.without) as port, asyncio.Runner(loop_factory=factory) as runner:
+            with sink(delay, way.without) as port, asyncio.Runner(loop_factory=factory) as runner:
                 messages = count * way.haste if delay else count
                 rounds.append(runner.run((_ours if way.is_ours else _theirs)(way, port, messages)))
     return taken
-
-
-@contextmanager
-def _sink(delay: float, without: tuple[str, ...]) -> Iterator[int]:
-    words = [sys.executable, "-m", "benchmarks.sink", "0", "--delay", str(delay)]
-    words += [word for offer in without for word in ("--without", offer)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield int(process.stdout.readline())
-        process.communicate()  # which closes its input, and so ends it
 
 
 async def _ours(way: Way, port: int, count: int) -> Taken:

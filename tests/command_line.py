@@ -50,6 +50,18 @@ def dispatcher(folder: Path, *arguments: str, env: Mapping[str, str] | None = No
     return Said(code, out.getvalue(), err.getvalue())
 
 
+def ok(folder: Path, *arguments: str) -> str:
+    """What a command says that must succeed."""
+    said = dispatcher(folder, *arguments)
+    assert said.code == 0, said
+    return said.out
+
+
+def in_json(folder: Path, *arguments: str) -> Any:
+    """The same, as a program reads it."""
+    return json.loads(ok(folder, *arguments, "--json"))
+
+
 def spawn(folder: Path, *arguments: str, env: Mapping[str, str] | None = None, **options: Any) -> Said:
     """Run a command in a process of its own, in a folder, and wait for its end."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DISPATCHER_")}

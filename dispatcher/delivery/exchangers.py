@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dispatcher import clock
-from dispatcher.delivery.selector import Server
+from dispatcher.delivery.selector import Server, resolver_of
 from dispatcher.observability.logs import logger
 
 if TYPE_CHECKING:
@@ -68,11 +68,12 @@ class Exchangers:
 
     async def _look_up(self, domain: str) -> tuple[str, float]:
         """The host, if any, and for how many seconds to believe it."""
+        import dns.asyncresolver
         import dns.exception
 
         try:
             if self._resolver is None:
-                self._resolver = _resolver(self._server)
+                self._resolver = resolver_of(dns.asyncresolver.Resolver, self._server)
             answer = await self._resolver.resolve(f"{domain}.", "MX", lifetime=PATIENCE)
             best = min(answer, key=lambda record: int(record.preference))
         except (dns.exception.DNSException, UnicodeError, OSError) as error:
@@ -80,13 +81,3 @@ class Exchangers:
             return "", SHORTEST
         left = answer.expiration - clock.now().timestamp()
         return str(best.exchange).rstrip(".").lower(), min(max(left, SHORTEST), LONGEST)
-
-
-def _resolver(server: Server | None) -> Resolver:
-    import dns.asyncresolver
-
-    if server is None:
-        return dns.asyncresolver.Resolver()
-    resolver = dns.asyncresolver.Resolver(configure=False)
-    resolver.nameservers, resolver.port = [server.host], server.port
-    return resolver

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from dispatcher.delivery.signing_key import SigningKey
 from dispatcher.errors import TransportError
 
 if TYPE_CHECKING:
-    from dns.resolver import Resolver
+    from dns.resolver import BaseResolver
+
+Asks = TypeVar("Asks", bound="BaseResolver")
 
 PATIENCE = 10.0
 """Seconds that one look into the DNS may take."""
@@ -36,7 +38,7 @@ def look_up(name: str, server: Server | None = None) -> list[str]:
     except ModuleNotFoundError:
         raise TransportError("looking into the DNS needs the extra: pip install 'dispatcher[dkim]'") from None
     try:
-        answer = _resolver(server).resolve(f"{name}.", "TXT", lifetime=PATIENCE)
+        answer = resolver_of(dns.resolver.Resolver, server).resolve(f"{name}.", "TXT", lifetime=PATIENCE)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return []
     except dns.exception.DNSException as error:
@@ -59,12 +61,11 @@ def tags_of(record: str) -> dict[str, str]:
     return {name.strip(): re.sub(r"\s", "", value) for name, _, value in pairs}
 
 
-def _resolver(server: Server | None) -> Resolver:
-    import dns.resolver
-
+def resolver_of(kind: type[Asks], server: Server | None) -> Asks:
+    """A resolver of one of dnspython's kinds that asks this server, or those of this machine."""
     if server is None:
-        return dns.resolver.Resolver()
-    resolver = dns.resolver.Resolver(configure=False)
+        return kind()
+    resolver = kind(configure=False)
     resolver.nameservers, resolver.port = [server.host], server.port
     return resolver
 

@@ -72,7 +72,6 @@ class Carrier(Protocol):
 class Unlimited:
     """The quota of what has none; see Quota."""
 
-    has_news = False
     room: int | None = None
 
     async def admit(self, tx: Transaction, deliveries: Sequence[Claimed], now: datetime) -> Admission:
@@ -88,9 +87,6 @@ class Unlimited:
 
     async def free(self) -> None:
         """At once."""
-
-    async def keep(self, tx: Transaction, now: datetime) -> None:
-        """Nothing is kept."""
 
 
 def words_for(error: Exception) -> str:

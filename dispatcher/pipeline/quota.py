@@ -30,7 +30,7 @@ from dispatcher.pipeline.purse import Fare, Purse
 from dispatcher.pipeline.speed import Speed
 from dispatcher.pipeline.tolls import Account, Tolls
 from dispatcher.pipeline.ways import Limits, Way, Ways, relay_scope
-from dispatcher.store import Connection, Transaction, buckets, parking
+from dispatcher.store import Connection, Transaction, parking
 
 if TYPE_CHECKING:
     from dispatcher.pipeline.context import Context
@@ -83,7 +83,7 @@ class Quota:
     async def admit(self, tx: Transaction, deliveries: Sequence[Claimed], now: datetime) -> Admission:
         """Take tokens for what was claimed, in the claim's own write transaction, and for what has lost its own.
 
-        Should the transaction fail, a few seconds' tokens stay here that nobody else knows of.
+        What was learnt is written with it. Should the transaction fail, a few seconds' tokens stay here that nobody else knows of.
         """
         if self._settings is not self._ctx.settings:
             self._apply(now.date())
@@ -130,10 +130,6 @@ class Quota:
             pass
         finally:
             self._waiters.discard(waiter)
-
-    async def keep(self, tx: Transaction, now: datetime) -> None:
-        """Write what was learnt. `admit` does so too."""
-        await tx.run_sync(self._keep)
 
     @property
     def room(self) -> int | None:
@@ -250,10 +246,6 @@ class Quota:
         elif slowdown.is_complaint(outcome):
             scope = relay if outcome.blame is Blame.RELAY else to
             self._lessons.hear(scope, self._speed.pace(scope))
-
-    def _keep(self, connection: Connection) -> None:
-        now, kept = buckets.hold(connection, self._lessons.news)
-        buckets.save(connection, self._lessons.write(kept, now))
 
 
 def _at(waits: Sequence[tuple[int, float]], now: datetime) -> list[tuple[int, datetime]]:

@@ -106,8 +106,6 @@ class Shift:
             claim = await self._claim_some(tx, allowed, below, now)
             admission = await self._quota.admit(tx, claim.deliveries, now)
             await claims.put_back(tx, self._me, admission.later)
-            if self._quota.has_news:
-                await self._quota.keep(tx, now)
             await tell_expired(self._ctx, tx, claim.expired, now)
         self._lease.renew(since)
         self._report.expired += len(claim.expired)

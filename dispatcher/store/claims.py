@@ -21,7 +21,18 @@ from dispatcher.model.outbound import Attempt, Claimed
 from dispatcher.model.values import DeliveryStatus as Status
 from dispatcher.model.values import OutcomeKind
 from dispatcher.store.engine import Transaction, chunks, database_now, for_update, now_of, table
-from dispatcher.store.lanes import DELIVERY, MAIL, OPEN, SUBSCRIBER, WAITING, Lane, has_left, is_suppressed
+from dispatcher.store.lanes import (
+    DELIVERY,
+    LEFT,
+    MAIL,
+    OPEN,
+    SUBSCRIBER,
+    SUPPRESSED,
+    WAITING,
+    Lane,
+    has_left,
+    is_suppressed,
+)  # fmt: skip
 from dispatcher.store.prepared import Prepared
 
 ATTEMPT = table(Attempt)
@@ -77,8 +88,8 @@ def take(
     for row in connection.execute(_candidates, {"ids": _due(connection, now, limit, lane, below)}):
         found.sort_in(row, now)
     _end(connection, found.expired, Status.EXPIRED, now, "too late to be of use")
-    _end(connection, found.suppressed, Status.SUPPRESSED, now, "the address is suppressed")
-    _end(connection, found.left, Status.SUPPRESSED, now, "the reader has left or paused")
+    _end(connection, found.suppressed, Status.SUPPRESSED, now, SUPPRESSED)
+    _end(connection, found.left, Status.SUPPRESSED, now, LEFT)
     if found.wanted:
         values = {"me": instance_id, "until": now_of(connection) + LEASE, "at": now}
         connection.execute(_take, {**values, "ids": [row.id for row in found.wanted]})
@@ -93,8 +104,7 @@ def look(connection: sa.Connection, instance_id: int, ids: Sequence[int], now: d
     ended = 0
     for row in connection.execute(_look, {"ids": list(ids), "me": instance_id}).all():
         if row.is_suppressed or row.has_left:
-            reason = "the address is suppressed" if row.is_suppressed else "the reader has left or paused"
-            _end(connection, [row.id], Status.SUPPRESSED, now, reason)
+            _end(connection, [row.id], Status.SUPPRESSED, now, SUPPRESSED if row.is_suppressed else LEFT)
             ended += 1
         else:
             wanted.add(row.id)

@@ -39,6 +39,9 @@ has_left = sa.exists().where(
 )
 """Its reader has left, or has paused."""
 
+SUPPRESSED, LEFT = "the address is suppressed", "the reader has left or paused"
+"""What is kept with a delivery that ended because of the one or the other."""
+
 is_webhook = DELIVERY.c.channel == sa.literal_column("'webhook'")
 """Said as the partial index of these rows says it: with a bound value, SQLite could not know that it may use it."""
 

@@ -17,7 +17,18 @@ from dispatcher.model.feedback import Event
 from dispatcher.model.outbound import WAITS, Attempt, Delivery, Digest
 from dispatcher.model.values import DeliveryStatus as Status
 from dispatcher.store.engine import Transaction, among, chunks, many, one, table
-from dispatcher.store.lanes import DELIVERY, MAIL, OPEN, WAITING, Lane, has_left, is_suppressed, is_webhook
+from dispatcher.store.lanes import (
+    DELIVERY,
+    LEFT,
+    MAIL,
+    OPEN,
+    SUPPRESSED,
+    WAITING,
+    Lane,
+    has_left,
+    is_suppressed,
+    is_webhook,
+)  # fmt: skip
 
 DIGEST, ATTEMPT, EVENT = table(Digest), table(Attempt), table(Event)
 
@@ -71,7 +82,7 @@ async def suppress(
     if address_hash:
         chosen.append(DELIVERY.c.address_hash == address_hash)
     count = 0
-    for unwanted, reason in ((is_suppressed, "the address is suppressed"), (has_left, "the reader has left or paused")):
+    for unwanted, reason in ((is_suppressed, SUPPRESSED), (has_left, LEFT)):
         for which in chosen:
             change = sa.update(DELIVERY).where(which & open_to_it & unwanted).values(**gone, reason=reason)
             count += int((await tx.execute(change)).rowcount)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from builders import atom
-from command_line import dispatcher, newsroom
+from command_line import dispatcher, in_json, newsroom, ok
 
 from dispatcher import clock
 from dispatcher.model.values import DeliveryStatus
@@ -28,17 +26,6 @@ def room(tmp_path: Path) -> Path:
     for path in (tmp_path / "news").iterdir():
         os.utime(path, (time.time() - 60,) * 2)  # what was written just now might still be being written
     return tmp_path
-
-
-def ok(folder: Path, *arguments: str) -> str:
-    """What a command says that must succeed."""
-    said = dispatcher(folder, *arguments)
-    assert said.code == 0, said
-    return said.out
-
-
-def in_json(folder: Path, *arguments: str) -> Any:
-    return json.loads(ok(folder, *arguments, "--json"))
 
 
 def test_init_makes_a_folder_in_which_everything_works_and_touches_nothing_again(tmp_path: Path) -> None:

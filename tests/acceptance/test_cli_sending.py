@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-from command_line import dispatcher, newsroom, spawn
+from command_line import dispatcher, in_json, newsroom, ok, spawn
 
 ANN = "ann@reader.example"
 
@@ -22,16 +20,6 @@ def room(tmp_path: Path) -> Path:
     for path in (tmp_path / "news").iterdir():
         os.utime(path, (time.time() - 60,) * 2)
     return tmp_path
-
-
-def ok(folder: Path, *arguments: str) -> str:
-    said = dispatcher(folder, *arguments)
-    assert said.code == 0, said
-    return said.out
-
-
-def in_json(folder: Path, *arguments: str) -> Any:
-    return json.loads(ok(folder, *arguments, "--json"))
 
 
 def test_send_alone_sends_and_its_options_go_with_it(room: Path) -> None:

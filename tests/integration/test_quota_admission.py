@@ -208,8 +208,7 @@ async def test_a_complaint_halves_the_pace_for_everybody_and_is_forgiven(
             here.done(one, ACCEPTED, now)
         here.done(quick[0], SLOWER, now)
         assert here.has_news
-        async with ctx.store.write() as tx:
-            await here.keep(tx, now)
+        await admit(ctx, here, [], now)
         assert not here.has_news
         bucket = (await kept(ctx))["to:gmail/slow"]
         assert (bucket.slowed, bucket.pace) == (0.5, 400.0)

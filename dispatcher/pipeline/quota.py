@@ -83,7 +83,8 @@ class Quota:
     async def admit(self, tx: Transaction, deliveries: Sequence[Claimed], now: datetime) -> Admission:
         """Take tokens for what was claimed, in the claim's own write transaction, and for what has lost its own.
 
-        What was learnt is written with it. Should the transaction fail, a few seconds' tokens stay here that nobody else knows of.
+        What was learnt is written with it. Should the transaction fail, a few seconds' tokens stay here, known to
+        nobody else.
         """
         if self._settings is not self._ctx.settings:
             self._apply(now.date())

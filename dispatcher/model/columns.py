@@ -72,3 +72,9 @@ def later() -> Any:
 def json(default_factory: Any) -> Any:
     """A column of plain JSON; changes are written by assigning a new value."""
     return Field(default_factory=default_factory, sa_type=sa.JSON, nullable=False)
+
+
+def json_later() -> Any:
+    """An empty JSON object, in a column that came with a later revision."""
+    empty = {"server_default": sa.text("'{}'")}
+    return Field(default_factory=dict, sa_type=sa.JSON, nullable=False, sa_column_kwargs=empty)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from dispatcher.model.columns import instant, json, later, words
+from dispatcher.model.columns import instant, json, json_later, later, words
 from dispatcher.model.content import Story
 from dispatcher.model.values import (
     Channel,
@@ -29,7 +29,7 @@ A query says it in the same words, because a database does not see it in bound v
 
 
 class Newsletter(SQLModel, table=True):
-    """One publication: sender, List-Id, language. The default one is made of `[site]` and `[mail]`."""
+    """One publication: sender, List-Id, language, theme. The default one is made of `[site]`, `[mail]`, `[theme]`."""
 
     id: int | None = Field(default=None, primary_key=True)
     slug: str = Field(unique=True)
@@ -40,6 +40,7 @@ class Newsletter(SQLModel, table=True):
     url: str = ""
     language: str = "en"
     postal_address: str = ""
+    theme: dict[str, Any] = json_later()
 
 
 class Digest(SQLModel, table=True):

@@ -32,12 +32,21 @@ async def stamp(store: Store, revision: str) -> None:
         await tx.execute(sa.text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
 
 
+def is_other_default(
+    _: object, __: object, column: sa.Column[object], found: str | None, *others: object
+) -> bool | None:
+    """Whether a column's default differs; None: let alembic see. PostgreSQL cannot compare JSON."""
+    return (
+        found is None or found.partition("::")[0] != "'{}'" if isinstance(column.type, sa.JSON) and others[0] else None
+    )
+
+
 def differences(connection: sa.Connection) -> list[object]:
     """What alembic would have to do to make the database what the models say."""
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    options = {"compare_type": True, "compare_server_default": True, "render_as_batch": True}
+    options = {"compare_type": True, "compare_server_default": is_other_default, "render_as_batch": True}
     return list(compare_metadata(MigrationContext.configure(connection, opts=options), SQLModel.metadata))
 
 
@@ -257,7 +266,7 @@ INSERT INTO attempt (id, delivery_id, at, outcome, code, enhanced, text, relay)
 """
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 async def test_an_earlier_schema_with_mail_in_it_becomes_this_one_and_loses_nothing(
     tmp_path: Path, now: datetime, database_url: str, revision: str
 ) -> None:

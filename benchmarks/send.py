@@ -24,7 +24,7 @@ from benchmarks import composing, outbox, yardsticks
 from benchmarks.report import Figure, report
 from benchmarks.sender import NOW, settings
 from benchmarks.sink import sink
-from dispatcher.delivery.loop import loop_factory
+from dispatcher.delivery.loop import be_patient, loop_factory
 from dispatcher.observability import logs
 from dispatcher.pipeline.context import open_context
 from dispatcher.pipeline.presign import presign
@@ -70,6 +70,7 @@ class Taken:
 def main() -> None:
     """Run and report."""
     logs.setup("error")
+    be_patient()
     with tempfile.TemporaryDirectory() as folder:
         key = _key(Path(folder))
         figures = [*_by_cpu(key), *_far_away(key), *composing.figures(ROUNDS, COUNT), *_two_workers(), *_memory()]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dispatcher.config.settings import Settings
-from dispatcher.delivery.loop import loop_factory
+from dispatcher.delivery.loop import be_patient, loop_factory
 from dispatcher.observability import logs
 from dispatcher.pipeline.context import open_context
 from dispatcher.pipeline.send import send
@@ -43,6 +43,7 @@ def settings(base: Path, port: int, key: Path | None = None, connections: int = 
 
 async def _work(folder: Path, port: int, count: int, warm_up: int) -> None:
     logs.setup("error")
+    be_patient()
     async with open_context(settings(folder, port), now=NOW) as ctx:
         await send(ctx, NOW, limit=warm_up)
         print("ready", flush=True)

@@ -68,8 +68,9 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a command's coroutine to its end."""
     import asyncio
 
-    from dispatcher.delivery.loop import loop_factory
+    from dispatcher.delivery.loop import be_patient, loop_factory
 
+    be_patient()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             return runner.run(work)

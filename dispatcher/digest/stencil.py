@@ -154,7 +154,7 @@ def _parts(text: str) -> Iterator[str | int]:
 def _uses(slot: Slot, html: bool) -> tuple[tuple[int, Use], ...]:
     """Which of CARRIED a block reads, by their places, and how."""
     found = dict.fromkeys(CARRIED, Use.NOTHING)
-    for path, use in _used(jinja.environment().parse(slot.source), Use.WORKS, html):
+    for path, use in _used(jinja.environment().parse(slot.source), Use.PRINTS, html):
         for one in CARRIED:
             if one == path or one.startswith(f"{path}."):
                 found[one] = max(found[one], use)
@@ -162,15 +162,18 @@ def _uses(slot: Slot, html: bool) -> tuple[tuple[int, Use], ...]:
 
 
 def _used(node: nodes.Node, use: Use, html: bool) -> Iterator[tuple[str, Use]]:
-    """Every mention of `subscriber` and `links`, or of something of theirs, with what is done with it."""
+    """Every mention of `subscriber` and `links`, or of something of theirs, with what is done with it.
+
+    `use` is what becomes of what stands in `node`: within a filter, or a block that is put into a name, nobody knows.
+    """
     match node:
-        case nodes.Output():
-            for printed_one in node.nodes:
-                yield from _used(printed_one, Use.PRINTS, html)
+        case nodes.Template() | nodes.Output():
+            for child in node.iter_child_nodes():
+                yield from _used(child, use, html)
         case nodes.If():
             yield from _tested(node.test, html)
             for branch in (*node.body, *node.elif_, *node.else_):
-                yield from _used(branch, Use.WORKS, html)
+                yield from _used(branch, use, html)
         case nodes.Getattr(node=nodes.Name(name="subscriber" | "links" as owner), attr=attr):
             yield f"{owner}.{attr}", use
         case nodes.Name(name="subscriber" | "links" as owner):

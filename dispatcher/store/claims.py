@@ -33,7 +33,7 @@ from dispatcher.store.lanes import (
     has_left,
     is_suppressed,
 )  # fmt: skip
-from dispatcher.store.prepared import Prepared
+from dispatcher.store.prepared import Prepared, is_one_of
 
 ATTEMPT = table(Attempt)
 LEASE = timedelta(seconds=30)
@@ -102,12 +102,12 @@ def look(connection: sa.Connection, instance_id: int, ids: Sequence[int], now: d
     """Which of these claimed deliveries are still ours and wanted. Those not wanted any more are ended, and counted."""
     wanted: set[int] = set()
     ended = 0
-    for row in connection.execute(_look, {"ids": list(ids), "me": instance_id}).all():
-        if row.is_suppressed or row.has_left:
-            _end(connection, [row.id], Status.SUPPRESSED, now, SUPPRESSED if row.is_suppressed else LEFT)
+    for delivery_id, is_off, is_gone in _look.ask(connection, {"ids": ids, "me": instance_id}):
+        if is_off or is_gone:
+            _end(connection, [delivery_id], Status.SUPPRESSED, now, SUPPRESSED if is_off else LEFT)
             ended += 1
         else:
-            wanted.add(row.id)
+            wanted.add(delivery_id)
     return wanted, ended
 
 
@@ -131,7 +131,7 @@ def ours(connection: sa.Connection, instance_id: int, ids: Sequence[int]) -> set
 def forgive(connection: sa.Connection, delivery_ids: Sequence[int]) -> None:
     """Mail has arrived: earlier soft bounces of these deliveries' readers in a row do not count any more."""
     if delivery_ids:
-        connection.execute(_forgive, {"ids": list(delivery_ids)})
+        _forgive.run(connection, [{"ids": delivery_ids}])
 
 
 async def put_back(tx: Transaction, instance_id: int, later: Sequence[tuple[int, datetime]]) -> None:
@@ -180,12 +180,12 @@ _FREE: dict[str, Any] = {"claimed_by": None, "lease_until": None, "handed_over_a
 _COLUMNS = [DELIVERY.c[name] for name in Claimed._fields]
 _INSTANT = DELIVERY.c.dated_at.type
 _mine = (DELIVERY.c.claimed_by == sa.bindparam("me")) & (DELIVERY.c.status == Status.SENDING)
-_one_of = DELIVERY.c.id.in_(sa.bindparam("ids", expanding=True))
+_one_of = is_one_of(DELIVERY.c.id)
 _this_one = (DELIVERY.c.id == sa.bindparam("id_")) & _mine
 _unwanted = (is_suppressed.label("is_suppressed"), has_left.label("has_left"))
 
 _candidates = sa.select(*_COLUMNS, *_unwanted).where(_one_of)
-_look = sa.select(DELIVERY.c.id, *_unwanted).where(_one_of & _mine)
+_look = Prepared(sa.select(DELIVERY.c.id, *_unwanted).where(_one_of & _mine))
 _ours = sa.select(DELIVERY.c.id).where(_one_of & _mine).with_for_update()
 _take = (
     sa.update(DELIVERY)
@@ -220,7 +220,7 @@ _settle = Prepared(
     )
 )
 _attempt = Prepared(sa.insert(ATTEMPT))
-_forgive = (
+_forgive = Prepared(
     sa.update(SUBSCRIBER)
     .where(SUBSCRIBER.c.id.in_(sa.select(DELIVERY.c.subscriber_id).where(_one_of)) & (SUBSCRIBER.c.soft_bounces > 0))
     .values(soft_bounces=0)

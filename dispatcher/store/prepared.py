@@ -3,10 +3,14 @@ for each row than the database does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
 
 Row = Mapping[str, Any]
 
@@ -14,22 +18,65 @@ Row = Mapping[str, Any]
 class Prepared:
     """A statement with named parameters. What it says stays SQLAlchemy's; only the values take a shorter way."""
 
-    def __init__(self, statement: sa.UpdateBase) -> None:
+    def __init__(self, statement: sa.UpdateBase | sa.Select[Any]) -> None:
         self._statement = statement
         self._ready: dict[str, _Ready] = {}
 
     def run(self, connection: sa.Connection, rows: Iterable[Row]) -> None:
         """Run it for each of these rows of values, of which there must be one."""
-        ready = self._ready.get(connection.dialect.name)
-        if ready is None:
-            ready = self._ready[connection.dialect.name] = _Ready(self._statement, connection.dialect)
+        ready = self._in(connection.dialect)
         connection.exec_driver_sql(ready.text, ready.values_of(rows))
+
+    def ask(self, connection: sa.Connection, row: Row) -> Sequence[tuple[Any, ...]]:
+        """What it finds, as the driver gives it: numbers and texts are what they are, instants and JSON are not."""
+        ready = self._in(connection.dialect)
+        found = connection.exec_driver_sql(ready.text, ready.values_of([row])[0])
+        assert found.cursor is not None
+        return found.cursor.fetchall()
+
+    def _in(self, dialect: sa.Dialect) -> _Ready:
+        ready = self._ready.get(dialect.name)
+        if ready is None:
+            ready = self._ready[dialect.name] = _Ready(self._statement, dialect)
+        return ready
+
+
+class is_one_of(sa.ColumnElement[bool]):  # noqa: N801 - it reads as an operator
+    """Whether a column is one of the numbers in the parameter `ids`: the same words for any number of them."""
+
+    inherit_cache = True
+    type = sa.Boolean()
+    _is_implicitly_boolean = True
+    _traverse_internals = (("column", InternalTraversal.dp_clauseelement),)
+
+    def __init__(self, column: sa.Column[Any]) -> None:
+        self.column = column
+
+
+@compiles(is_one_of, "sqlite")
+def _among_in_json(element: is_one_of, compiler: Any, **how: Any) -> str:
+    ids = sa.bindparam("ids", type_=_Numbers())  # it has no arrays
+    return f"{compiler.process(element.column, **how)} IN (SELECT value FROM json_each({compiler.process(ids, **how)}))"
+
+
+@compiles(is_one_of, "postgresql")
+def _among_in_array(element: is_one_of, compiler: Any, **how: Any) -> str:
+    ids = sa.bindparam("ids", type_=postgresql.ARRAY(sa.BigInteger))
+    return f"{compiler.process(element.column, **how)} = ANY ({compiler.process(ids, **how)})"
+
+
+class _Numbers(sa.types.TypeDecorator[Sequence[int]]):
+    impl = sa.String
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str:
+        return json.dumps(list(value))
 
 
 class _Ready:
     """A statement in one dialect: its text, and how each value becomes what the driver takes."""
 
-    def __init__(self, statement: sa.UpdateBase, dialect: sa.Dialect) -> None:
+    def __init__(self, statement: sa.UpdateBase | sa.Select[Any], dialect: sa.Dialect) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=_columns_of(statement))
         self.text = str(compiled)
         self._is_positional = bool(compiled.positional)

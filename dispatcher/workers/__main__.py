@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from dispatcher.config import Settings
-from dispatcher.delivery.loop import loop_factory
+from dispatcher.delivery.loop import be_patient, loop_factory
 from dispatcher.errors import DispatcherError
 from dispatcher.observability import logs
 from dispatcher.pipeline.context import load_settings, open_context
@@ -28,6 +28,7 @@ def main() -> int:
     try:
         settings = load_settings(asked.config)
         logs.setup("debug" if asked.debug else settings.log.level, settings.log.format)
+        be_patient()
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             report = runner.run(_work(settings, asked))
     except DispatcherError as error:

@@ -263,10 +263,11 @@ async def test_readers_who_leave_while_two_daemons_send_get_at_most_what_is_on_t
             async for page in subscribers.pages(tx):
                 for person in page:
                     await enrolment.leave(tx, one.address_key, person, one.newsletter.id or 0, now())
+        before = len(server.messages)
         server.script = None
         await sending
         async with one.store.read() as tx:
             counts = await outbox.counts(tx)
-    assert len(server.messages) <= 2 * mailing.connections
+    assert len(server.messages) <= before + 2 * mailing.connections
     assert counts["sent"] == len(server.messages)
     assert counts["suppressed"] == 60 - len(server.messages)

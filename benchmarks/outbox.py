@@ -109,7 +109,7 @@ def _delivery(
         personal={"name": f"Reader {number}", "email": _address(number), "topics": list(TOPICS),
                   "cadence": "daily at 07:30"},
         slot_at=now, due_at=now, expires_at=now + timedelta(hours=20), created_at=now, dated_at=now,
-        message_id=message_id(key, ctx.site_key, ctx.mail_domain),
+        message_id=message_id(key, ctx.site_key, ctx.addresses(None).domain),
     )  # fmt: skip
     return row.model_dump(exclude={"id"})
 

@@ -22,6 +22,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from dispatcher import clock
 from dispatcher.errors import DispatcherError, SourceError
 from dispatcher.observability.logs import logger
+from dispatcher.pipeline.archive import archive
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.declare import declare
 from dispatcher.pipeline.ingest import ingest
@@ -40,7 +41,8 @@ log = logger("daemon")
 GRACE = 20.0  # seconds that what is in flight may take after SIGTERM; saying goodbye to the relay takes some more
 RELOOK = 5.0  # seconds between looks at which folders there are to watch
 TICKS = {  # seconds
-    "ingest": 1.0, "plan": 1.0, "presign": 5.0, "send": 1.0, "tell": 1.0, "settle": 5.0, "prune": 3600.0,
+    "ingest": 1.0, "plan": 1.0, "presign": 5.0, "send": 1.0, "tell": 1.0, "settle": 5.0, "archive": 5.0,
+    "prune": 3600.0,
 }  # fmt: skip
 COPIES = {"ingest": 8, "tell": 32}  # a source or webhook that answers slowly must not keep the next ones waiting
 
@@ -154,6 +156,11 @@ class Daemon:
 
     async def _settle(self) -> None:
         await settle(self.ctx, clock.now())
+
+    async def _archive(self) -> None:
+        report = await archive(self.ctx, clock.now())
+        if report.issues:
+            log.info("brought out", issues=report.issues)
 
     async def _prune(self) -> None:
         await prune(self.ctx, clock.now())

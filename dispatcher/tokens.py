@@ -36,6 +36,7 @@ class Purpose(StrEnum):
     UNDO = "r"
     SIGN_IN = "s"
     FORM = "f"
+    VIEW = "d"
 
 
 @dataclass(frozen=True, slots=True)

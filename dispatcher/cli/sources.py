@@ -59,12 +59,15 @@ def add(
     tag: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="A tag for all its articles; may be repeated.")
     ] = None,
+    priority: Annotated[
+        int, typer.Option(metavar="N", min=1, max=10, help="What its stories weigh where digests are ranked.")
+    ] = 5,
 ) -> None:
     """Add a source to the database, beside those that config declares."""
-    run(_add(url, name, every, tag or []))
+    run(_add(url, name, every, tag or [], priority))
 
 
-async def _add(url: str, name: str, every: str, tags: list[str]) -> None:
+async def _add(url: str, name: str, every: str, tags: list[str], priority: int) -> None:
     import shlex
 
     from dispatcher import clock
@@ -73,7 +76,7 @@ async def _add(url: str, name: str, every: str, tags: list[str]) -> None:
     from dispatcher.pipeline.entries import source_entry
 
     place = _place(url)
-    entry = source_entry(name=name or _name_of(place), url=place, poll_every=every, tags=tags)
+    entry = source_entry(name=name or _name_of(place), url=place, poll_every=every, tags=tags, priority=priority)
     now = clock.now()
     async with context() as ctx, ctx.store.write() as tx:
         await catalogue.add_source(tx, entry, now)

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     app.command("run")(run_command)
     app.command("web")(web_command)
-    for step in (ingest, plan, presign, settle, prune):
+    for step in (ingest, plan, presign, settle, archive, prune):
         app.command()(step)
 
 
@@ -293,6 +293,17 @@ def settle(at: At = None, json: Json = False) -> None:
         return await settle(ctx, now)
 
     single(step, "settle", at, json=json)
+
+
+def archive(at: At = None, json: Json = False) -> None:
+    """Bring out the issues of the public archive that are due."""
+
+    async def step(ctx: Context, now: datetime) -> Any:
+        from dispatcher.pipeline.archive import archive
+
+        return await archive(ctx, now)
+
+    single(step, "archive", at, json=json)
 
 
 def prune(at: At = None, json: Json = False) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+from dispatcher.config import offers
 from dispatcher.config.draft import Draft
 from dispatcher.config.nearest import did_you_mean
 from dispatcher.config.secrets import is_given
@@ -13,6 +14,7 @@ from dispatcher.config.secrets import is_given
 _SHORTEST_SECRET = 24
 _UNIQUE = {
     "smtp": "name", "sources": "name", "topics": "slug", "subscribers": "email", "webhooks": "name", "limits": "to",
+    "newsletters": "slug",
 }  # fmt: skip
 
 
@@ -21,6 +23,8 @@ def check(draft: Draft) -> None:
     for name, key in _UNIQUE.items():
         _check_unique(draft, name, key)
     slugs = {topic["slug"]: None for _, topic in draft.entries("topics") if isinstance(topic.get("slug"), str)}
+    offers.check(draft)
+    slugs |= dict.fromkeys(offers.slugs(draft))
     for number, subscriber in draft.entries("subscribers"):
         _check_follows(draft, number, subscriber.get("topics"), slugs)
     for number, relay in draft.entries("smtp"):

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from dispatcher.config import complaints, entries, environment, files, secrets
 from dispatcher.config.draft import ENVIRONMENT, Draft
 from dispatcher.config.fields import Checks
+from dispatcher.config.newsletters import NewsletterEntry
 from dispatcher.config.schema import written
 from dispatcher.config.settings import Document, Settings, SubscriberEntry, TopicEntry
 from dispatcher.errors import ConfigError
@@ -52,12 +53,16 @@ def _with_blanks_filled(document: Document) -> Document:
         name = entry.name or entry.slug.replace("-", " ").capitalize()
         return entry.model_copy(update={"name": name, "language": entry.language or site.language})
 
+    def newsletter(entry: NewsletterEntry) -> NewsletterEntry:
+        return entry.model_copy(update={"name": entry.name or entry.slug.replace("-", " ").capitalize()})
+
     def subscriber(entry: SubscriberEntry) -> SubscriberEntry:
         zone, locale = entry.timezone or site.timezone, entry.locale or site.language
         return entry.model_copy(update={"timezone": zone, "locale": locale})
 
     filled = {
         "topics": tuple(map(topic, document.topics)),
+        "newsletters": tuple(map(newsletter, document.newsletters)),
         "subscribers": tuple(map(subscriber, document.subscribers)),
     }
     return document.model_copy(update=filled)

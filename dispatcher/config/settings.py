@@ -17,6 +17,8 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 import dispatcher
 from dispatcher.config import addresses, urls
+from dispatcher.config.archive import ArchiveSettings
+from dispatcher.config.digests import DigestSettings, StyleSettings
 from dispatcher.config.fields import (
     BounceAddressOrBlank,
     CadenceOrBlank,
@@ -45,6 +47,8 @@ from dispatcher.config.fields import (
     at_least,
     type_of_list,
 )
+from dispatcher.config.look import ThemeSettings
+from dispatcher.config.newsletters import NewsletterEntry
 from dispatcher.config.section import Section
 from dispatcher.config.sending import (
     AlertsSettings,
@@ -108,6 +112,7 @@ class SourceEntry(Section):
     url: SourceUrl
     poll_every: Annotated[Duration, at_least("10s")] = timedelta(minutes=15)
     tags: Annotated[tuple[FilledLine, ...], type_of_list] = ()
+    priority: int = Field(5, ge=1, le=10)
     allow_private: bool = False
 
 
@@ -120,6 +125,7 @@ class TopicEntry(Section):
     description: Paragraph = ""
     language: LanguageOrBlank = ""
     public: bool = True
+    digest: StyleSettings = StyleSettings()
 
 
 class Follow(Section):
@@ -149,15 +155,6 @@ class ScheduleSettings(Section):
 
     first_digest: Literal["period", "nothing"] = "period"
     send_spread: Duration = timedelta(0)
-
-
-class DigestSettings(Section):
-    """[digest]: what stands in one."""
-
-    max_articles: int = Field(20, ge=1, le=1000)
-    order: Literal["newest", "relevant"] = "newest"
-    layout: Literal["cards", "list", "headlines"] = "cards"
-    summary_length: int = Field(300, ge=0, le=10_000)
 
 
 class IngestSettings(Section):
@@ -242,9 +239,11 @@ class Document(Section):
     dkim: Annotated[tuple[DkimSettings, ...], type_of_list] = ()
     sources: Annotated[tuple[SourceEntry, ...], type_of_list] = ()
     topics: Annotated[tuple[TopicEntry, ...], type_of_list] = ()
+    newsletters: Annotated[tuple[NewsletterEntry, ...], type_of_list] = ()
     subscribers: Annotated[tuple[SubscriberEntry, ...], type_of_list] = ()
     schedule: ScheduleSettings = ScheduleSettings()
     digest: DigestSettings = DigestSettings()
+    theme: ThemeSettings = ThemeSettings()
     send: SendSettings = SendSettings()
     limits: Annotated[tuple[LimitSettings, ...], type_of_list] = ()
     safety: SafetySettings = SafetySettings()
@@ -253,6 +252,7 @@ class Document(Section):
     templates: TemplatesSettings = TemplatesSettings()
     web: WebSettings = WebSettings()
     subscribe: SubscribeSettings = SubscribeSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     webhooks: Annotated[tuple[WebhookSettings, ...], type_of_list] = ()
     log: LogSettings = LogSettings()
     retention: RetentionSettings = RetentionSettings()

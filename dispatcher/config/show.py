@@ -59,6 +59,13 @@ def _toml(value: Any) -> str:
         case Follow():
             topic = _quoted(value.topic)
             return f"{{topic = {topic}, cadence = {_quoted(value.cadence)}}}" if value.cadence else topic
+        case BaseModel():
+            chosen = [
+                f"{name} = {_toml(getattr(value, name))}"
+                for name in type(value).model_fields
+                if name in value.model_fields_set
+            ]
+            return f"{{{', '.join(chosen)}}}"
         case tuple():
             return f"[{', '.join(map(_toml, value))}]"
         case _:

@@ -31,6 +31,7 @@ SIGNED = (
     "content-transfer-encoding",
     "list-id",
     "list-post",
+    "list-archive",
     "feedback-id",
     "auto-submitted",
     "precedence",

@@ -59,7 +59,7 @@ def assemble(wire: Wire, envelope: Envelope) -> bytes:
 _PART_HEAD = "--%s\r\nContent-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: %s\r\n\r\n"
 _OURS = frozenset(
     ("from", "to", "subject", "date", "message-id", "mime-version", "content-type", "content-transfer-encoding",
-     "reply-to", "list-id", "list-post", "auto-submitted", "precedence", "sender", "cc", "bcc")
+     "reply-to", "list-id", "list-post", "list-archive", "auto-submitted", "precedence", "sender", "cc", "bcc")
 )  # fmt: skip
 
 

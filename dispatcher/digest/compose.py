@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +13,10 @@ from zoneinfo import ZoneInfo
 from dispatcher.digest.fragments import Told
 from dispatcher.model.content import Article, Story
 from dispatcher.model.outbound import DigestContent, Section
-from dispatcher.model.values import DeliveryKind, Layout
+from dispatcher.model.values import PLAIN, DeliveryKind, Layout, Style
+
+WHOLE = -1
+"""Instead of a number of characters: all that there is."""
 
 Item = tuple[int, int, int, str, tuple[str, ...]]
 """Article id, version, cluster id, the topic's label it stands under, the other labels it matches."""
@@ -21,7 +24,7 @@ Item = tuple[int, int, int, str, tuple[str, ...]]
 
 def identity(
     items: Sequence[Item], *, newsletter_id: int, kind: DeliveryKind, locale: str, zone: str, cadence: str,
-    slot_at: datetime, more: int, layout: str, look: str, now: datetime,
+    slot_at: datetime, more: int, layout: str, look: str, now: datetime, styles: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """A digest's row: two readers whose mail would show the same get the same `key`, and so the same digest.
 
@@ -29,7 +32,7 @@ def identity(
     reader sees counts, the local day.
     """
     day = slot_at.astimezone(ZoneInfo(zone)).date().isoformat()
-    shown = [newsletter_id, kind, locale, zone, cadence, day, more, layout, look, items]
+    shown = [newsletter_id, kind, locale, zone, cadence, day, more, layout, look, items, *([styles] if styles else [])]
     text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
     return {
         "key": hashlib.sha256(text.encode()).hexdigest(),
@@ -42,6 +45,7 @@ def identity(
         "items": [[*item[:4], list(item[4])] for item in items],
         "more": more,
         "layout": layout,
+        "styles": dict(styles or {}),
         "created_at": now,
     }
 
@@ -60,6 +64,8 @@ class Outline:
     layout: str = Layout.CARDS
     letter: str = ""
     notice: tuple[str, ...] = ()
+    layouts: Mapping[str, str] = field(default_factory=dict)
+    """By label, of the sections that are laid out otherwise."""
 
     @property
     def setting(self) -> Hashable:
@@ -68,8 +74,9 @@ class Outline:
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """What is neither that nor a story: labels and lengths of the sections, how many more there are."""
-        return self.more, *[(label, len(told)) for label, told in self.sections]
+        """What is neither that nor a story: labels, lengths, layouts of the sections, how many more there are."""
+        sections = [(label, len(told)) for label, told in self.sections]
+        return (self.more, *sections, *sorted(self.layouts.items())) if self.layouts else (self.more, *sections)
 
     @property
     def told(self) -> list[Told]:
@@ -85,7 +92,10 @@ class Outline:
             timezone=self.timezone,
             cadence=self.cadence,
             slot_at=self.slot_at,
-            sections=tuple(Section(label, tuple(one.story for one in told)) for label, told in self.sections),
+            sections=tuple(
+                Section(label, tuple(one.story for one in told), self.layouts.get(label, ""))
+                for label, told in self.sections
+            ),
             more=self.more,
             layout=self.layout,
             letter=self.letter,
@@ -93,14 +103,17 @@ class Outline:
         )
 
 
-def outline(digest: Any, tell: Callable[[int, Sequence[str]], Told | None]) -> Outline:
+def outline(digest: Any, tell: Callable[[int, Sequence[str], int | None], Told | None]) -> Outline:
     """A stored digest (its row, or the columns of it) as an outline; an article that `tell` does not know is left out.
 
-    `tell` is given an article's id and the labels of other topics that it matches.
+    `tell` is given an article's id, the labels of other topics that it matches, and how much of its summary is wanted,
+    where that is not what all others have: WHOLE is the article itself.
     """
+    styles = {label: Style.of(stored) for label, stored in digest.styles.items()}
+    lengths, usual = {label: _length_in(digest, own) for label, own in styles.items()}, _length_in(digest, PLAIN)
     sections: list[tuple[str, list[Told]]] = []
     for article_id, _, _, label, others in digest.items:
-        told = tell(article_id, others)
+        told = tell(article_id, others, lengths.get(label, usual))
         if told is None:
             continue
         if not sections or sections[-1][0] != label:
@@ -117,15 +130,28 @@ def outline(digest: Any, tell: Callable[[int, Sequence[str]], Told | None]) -> O
         digest.layout or Layout.CARDS,
         digest.letter,
         tuple(part for part in digest.notice.split("\n\n") if part),
+        {label: style.layout for label, style in styles.items() if style.layout},
     )
 
 
-def story(article: Article, source: str, summary_length: int) -> Story:
-    """What templates see of an article, wherever it stands."""
+def told_whole(digest: Any) -> set[int]:
+    """Of a stored digest the articles that are shown with all of their text."""
+    if not digest.styles and digest.layout != Layout.FULL:
+        return set()
+    styles = {label: Style.of(stored) for label, stored in digest.styles.items()}
+    return {item[0] for item in digest.items if _length_in(digest, styles.get(item[3], PLAIN)) == WHOLE}
+
+
+def _length_in(digest: Any, style: Style) -> int | None:
+    return WHOLE if (style.layout or digest.layout) == Layout.FULL else style.summary_length
+
+
+def story(article: Article, source: str) -> Story:
+    """What templates see of an article, wherever it stands, with its whole summary."""
     return Story(
         title=article.title,
         url=article.url,
-        summary=_shorten(article.summary, summary_length) if article.url else article.body_text or article.summary,
+        summary=article.summary if article.url else article.body_text or article.summary,
         source=source,
         authors=tuple(article.authors),
         tags=tuple(article.tags),
@@ -133,6 +159,11 @@ def story(article: Article, source: str, summary_length: int) -> Story:
         language=article.language,
         published_at=article.published_at,
     )
+
+
+def shortened(story: Story, length: int) -> Story:
+    """A story with so many characters of its summary. One that leads nowhere is shown whole: it stands nowhere else."""
+    return replace(story, summary=_shorten(story.summary, length)) if story.url else story
 
 
 def _shorten(text: str, length: int) -> str:

@@ -15,12 +15,12 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 from markupsafe import Markup, escape
 
-from dispatcher.digest import plain, voice
+from dispatcher.digest import body, plain, voice
 
-SHARED_NAMES = ("newsletter", "digest", "sections", "stories", "more", "lang", "dir")
+SHARED_NAMES = ("newsletter", "theme", "digest", "sections", "stories", "more", "lang", "dir")
 """What a template knows outside `{% personal %}`."""
 
-PERSONAL_NAMES = ("subscriber", "topics", "cadence", "newsletter", "links")
+PERSONAL_NAMES = ("subscriber", "topics", "cadence", "newsletter", "theme", "links")
 """What a template knows inside `{% personal %}`, and nothing else."""
 
 
@@ -45,6 +45,7 @@ def environment(
         "number": _unfolded(lambda value: voice.current().number(value)),
         "listed": _listed,
         "cadence": _unfolded(lambda text: voice.current().cadence(text)),
+        "mailed": _mailed,
         "paragraphs": plain.paragraphs,
         "shorten": plain.shorten,
         "wrap": plain.wrap,
@@ -119,6 +120,11 @@ def _listed(context: Context, words: Iterable[str]) -> str:
     if not context.eval_ctx.autoescape:
         return voice.current().listed(map(str, words))
     return Markup(voice.current().listed(str(escape(word)) for word in words))
+
+
+def _mailed(html: str, pictures: bool = True) -> Markup:
+    """An article's HTML as mail programs can show it: safe, whatever it was."""
+    return Markup(body.mailed(str(html), pictures=pictures))
 
 
 def _instant(moment: Any) -> datetime:

@@ -64,7 +64,7 @@ def loads(text: str) -> Kept | Wire:
     if version != 1:
         raise ValueError("these fragments were written by another version of the program")
     text_part, html_part = (Part(known[name]["encoding"], _pieces(known[name]["pieces"])) for name in ("text", "html"))
-    head, door = Letterhead(**known["letterhead"]), Door(**known.get("door", {}))
+    head, door = Letterhead.loads(known["letterhead"]), Door(**known.get("door", {}))
     own = {"subject": subject, "text": text_part, "html": html_part, "letterhead": head, "door": door}
     return Wire(**known | own)
 

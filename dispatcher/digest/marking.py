@@ -20,7 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from dispatcher.digest import recorder
 from dispatcher.digest.recorder import UnsharableError
 
-WATCHED = frozenset(("newsletter", "digest", "sections", "stories", "lang", "dir"))
+WATCHED = frozenset(("newsletter", "theme", "digest", "sections", "stories", "lang", "dir"))
 """What a macro may know: it is watched, or the same for all who share. `more` is neither."""
 
 

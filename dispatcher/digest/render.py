@@ -15,6 +15,7 @@ import css_inline
 from jinja2 import Environment
 
 from dispatcher.digest import jinja
+from dispatcher.digest.body import mailed
 from dispatcher.digest.faults import blaming
 from dispatcher.digest.files import FileMap, Files, read, version
 from dispatcher.digest.fragments import size_of
@@ -24,7 +25,7 @@ from dispatcher.digest.plain import cut_at_word
 from dispatcher.digest.slots import Letterhead, Links, Pieces, Slot, fill, names
 from dispatcher.digest.voice import Voice, speaking, voice
 from dispatcher.model.content import Story
-from dispatcher.model.outbound import DigestContent, Newsletter, Personal, Section
+from dispatcher.model.outbound import DigestContent, Newsletter, Personal
 from dispatcher.model.values import DeliveryKind
 
 HTML_LIMIT = 95_000
@@ -132,23 +133,25 @@ def template_of(stem: str, part: PartName) -> str:
     return f"email/{stem}.{part}.j2"
 
 
-def fit(content: DigestContent, newsletter: Newsletter, templates: Templates) -> Rendered:
-    """Render as many stories as fit into HTML_LIMIT; the rest counts as `more`, and the footer stays (F9).
+def fit(
+    content: DigestContent, newsletter: Newsletter, templates: Templates, limit: int = HTML_LIMIT
+) -> Rendered:
+    """Render as many stories as fit into `limit` octets of HTML; the rest counts as `more`, and the footer stays (F9).
 
     A single story that is too long is cut.
     """
     rendered = templates.render(content, newsletter)
-    if rendered.html_size <= HTML_LIMIT:
+    if rendered.html_size <= limit:
         return rendered
 
     def is_small(smaller: DigestContent) -> bool:
-        return templates.render(smaller, newsletter).html_size <= HTML_LIMIT
+        return templates.render(smaller, newsletter).html_size <= limit
 
     kept = _most(len(content.stories) - 1, lambda count: is_small(_first(content, count)))
     if kept:
         return templates.render(_first(content, kept), newsletter)
     single = _first(content, 1)
-    steps = _most(HTML_LIMIT // _CUT_STEP, lambda steps: is_small(_cut(single, steps * _CUT_STEP)))
+    steps = _most(limit // _CUT_STEP, lambda steps: is_small(_cut(single, steps * _CUT_STEP)))
     return templates.render(_cut(single, steps * _CUT_STEP), newsletter)
 
 
@@ -170,6 +173,7 @@ def shared_names(content: Any, letterhead: Letterhead, speaker: Voice) -> dict[s
     """What a template knows outside `{% personal %}`: jinja.SHARED_NAMES."""
     return {
         "newsletter": letterhead,
+        "theme": letterhead.theme,
         "digest": content,
         "sections": content.sections,
         "stories": content.stories,
@@ -199,15 +203,16 @@ def _most(limit: int, is_possible: Callable[[int], bool]) -> int:
 def _first(content: DigestContent, count: int) -> DigestContent:
     """The digest with its first stories only; the others are counted."""
     stories = iter(content.stories[:count])
-    sections = [Section(s.label, tuple(islice(stories, len(s.stories)))) for s in content.sections]
+    sections = [replace(s, stories=tuple(islice(stories, len(s.stories)))) for s in content.sections]
     left_out = len(content.stories) - count
     return replace(content, sections=tuple(s for s in sections if s.stories), more=content.more + max(left_out, 0))
 
 
 def _cut(content: DigestContent, length: int) -> DigestContent:
-    """The digest with every summary cut to `length` characters."""
+    """The digest with every text cut to `length` characters."""
 
     def cut(story: Story) -> Story:
-        return replace(story, summary=cut_at_word(story.summary, length))
+        body, html = cut_at_word(story.body, length), mailed(story.body_html, longest=length) if length else ""
+        return replace(story, summary=cut_at_word(story.summary, length), body=body, body_html=html)
 
-    return replace(content, sections=tuple(Section(s.label, tuple(map(cut, s.stories))) for s in content.sections))
+    return replace(content, sections=tuple(replace(s, stories=tuple(map(cut, s.stories))) for s in content.sections))

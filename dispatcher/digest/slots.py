@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,6 +11,7 @@ from jinja2 import Environment, Template
 
 from dispatcher.digest import jinja
 from dispatcher.digest.faults import blaming
+from dispatcher.digest.theme import Theme
 from dispatcher.model.outbound import Newsletter, Personal
 
 
@@ -37,6 +39,7 @@ class Letterhead:
     url: str
     language: str
     postal_address: str
+    theme: Theme = Theme()
 
     @classmethod
     def of(cls, newsletter: Newsletter) -> Letterhead:
@@ -50,17 +53,27 @@ class Letterhead:
             url=newsletter.url,
             language=newsletter.language,
             postal_address=newsletter.postal_address,
+            theme=Theme.of(newsletter.theme or {}),
         )
+
+    @classmethod
+    def loads(cls, stored: Mapping[str, Any]) -> Letterhead:
+        """The letterhead that was kept as JSON."""
+        return cls(**{**stored, "theme": Theme.of(stored.get("theme", {}))})
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The addresses that are a reader's own; empty is "there is none". `action` is what a letter asks them to open."""
+    """The addresses that are a reader's own; empty is "there is none".
+
+    `action` is what a letter asks them to open; `subscribe` is for nobody's: who sees a digest as a page.
+    """
 
     unsubscribe: str = ""
     preferences: str = ""
     view: str = ""
     action: str = ""
+    subscribe: str = ""
 
 
 def names(personal: Personal, letterhead: Letterhead, links: Links) -> dict[str, Any]:
@@ -70,6 +83,7 @@ def names(personal: Personal, letterhead: Letterhead, links: Links) -> dict[str,
         "topics": personal.topics,
         "cadence": personal.cadence,
         "newsletter": letterhead,
+        "theme": letterhead.theme,
         "links": links,
     }
 

@@ -130,7 +130,7 @@ def _draw(slot: Slot, reader: Reader, own: Sequence[str], shape: Sequence[Any], 
 def _looks_like_ours(slot: Slot, reader: Reader, own: Sequence[str]) -> bool:
     """Whether somebody's text could be taken for a stand-in. Then nothing is drawn for others as well."""
     personal = reader.personal
-    said = (slot.source, *own, *personal.topics, personal.cadence, *astuple(reader.letterhead))
+    said = (slot.source, *own, *personal.topics, personal.cadence, *map(str, astuple(reader.letterhead)))
     return any(map(_RESERVED.search, said))
 
 

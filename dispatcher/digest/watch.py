@@ -135,8 +135,13 @@ class SectionWatch(Watch):
         """The topic's label."""
         return str(self._told("label"))
 
+    @property
+    def layout(self) -> str:
+        """How its stories are laid out."""
+        return str(self._told("layout"))
+
     def _fact(self, name: str) -> str:
-        return self._section.label
+        return str(getattr(self._section, name))
 
 
 class ContentWatch(Watch):

@@ -42,12 +42,13 @@ class Part:
 class Door:
     """Where this message's links lead and which key signs them: kept, because a repeat must have the same links.
 
-    `signed_by` names the keys that sign the message itself, for the same reason.
+    `signed_by` names the keys that sign the message itself, for the same reason. `archive` is its List-Archive.
     """
 
     url: str = ""
     key_id: str = ""
     signed_by: str = ""
+    archive: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Frame:
     @classmethod
     def of(cls, newsletter: Newsletter, content: DigestContent, encodings: tuple[str, str], door: Door) -> Frame:
         """The frame of a digest in these encodings. HeaderError if the newsletter's own addresses cannot be used."""
-        before, after = "".join(_shared(newsletter, content.kind)).rsplit(_BOUNDARY, 1)
+        before, after = "".join(_shared(newsletter, content.kind, door)).rsplit(_BOUNDARY, 1)
         return cls(
             sender=headers.mailbox("From", *split_mailbox(newsletter.sender)),
             before=before,
@@ -120,7 +121,7 @@ class Frame:
     def loads(cls, text: str) -> Frame:
         """The frame that was kept."""
         known: dict[str, Any] = json.loads(text)
-        known |= {"letterhead": Letterhead(**known["letterhead"]), "door": Door(**known["door"])}
+        known |= {"letterhead": Letterhead.loads(known["letterhead"]), "door": Door(**known["door"])}
         return cls(**known)
 
 
@@ -175,13 +176,15 @@ _BOUNDARY = f"=_{'0' * _BOUNDARY_LENGTH}"
 _TO_ONE = (DeliveryKind.CONFIRMATION, DeliveryKind.OWNER, DeliveryKind.WEBHOOK)
 
 
-def _shared(newsletter: Newsletter, kind: DeliveryKind) -> Iterator[str]:
+def _shared(newsletter: Newsletter, kind: DeliveryKind, door: Door) -> Iterator[str]:
     if newsletter.reply_to:
         yield headers.mailbox("Reply-To", *split_mailbox(newsletter.reply_to))
     if kind not in _TO_ONE:  # a letter to one person belongs to no list (L10)
         domain = split_mailbox(newsletter.sender)[1].rpartition("@")[2]
         yield headers.list_id(newsletter.name, newsletter.list_id or f"{newsletter.slug}.{domain}")
         yield headers.protocol("List-Post", "NO")
+        if door.archive:
+            yield headers.protocol("List-Archive", f"<{door.archive}>")
         yield headers.protocol("Precedence", "bulk")
     yield headers.protocol("Auto-Submitted", "auto-generated")
     yield headers.protocol("MIME-Version", "1.0")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from dispatcher.model.columns import instant, json, words
+from dispatcher.model.columns import instant, json, json_later, words
 from dispatcher.model.values import Origin, PausedBy
 
 
@@ -20,6 +21,7 @@ class Source(SQLModel, table=True):
     url: str
     origin: Origin = words(Origin)
     poll_every: int = Field(default=900, description="seconds")
+    priority: int = Field(default=5, sa_column_kwargs={"server_default": sa.text("5")}, description="1 to 10")
     tags: list[str] = json(list)
     allow_private: bool = False
     is_paused: bool = False
@@ -101,7 +103,11 @@ class Query(SQLModel, table=True):
 
 
 class Topic(SQLModel, table=True):
-    """What a reader sees and follows: a label over one query. `owner_id` is None for the publisher's topics."""
+    """What a reader sees and follows: a label over one query. `owner_id` is None for the publisher's topics.
+
+    `digest` is a stored Style: what this topic's section of a digest has otherwise than the rest. `newsletter_id` is None
+    for the default newsletter. One without `query_text` matches nothing: who follows it gets what is written.
+    """
 
     __table_args__ = (
         sa.Index("ix_topic_slug", "slug", unique=True, sqlite_where=sa.text("owner_id IS NULL"),
@@ -117,6 +123,8 @@ class Topic(SQLModel, table=True):
     language: str = ""
     owner_id: int | None = Field(default=None, foreign_key="subscriber.id", index=True, nullable=True)
     is_public: bool = True
+    newsletter_id: int | None = Field(default=None, nullable=True)
+    digest: dict[str, Any] = json_later()
     origin: Origin = words(Origin)
     is_paused: bool = False
     paused_by: PausedBy | None = words(PausedBy, nullable=True)
@@ -141,7 +149,10 @@ class Match(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A match as planning sees it: just enough to choose, order and identify the article."""
+    """A match as planning sees it: just enough to choose, order and identify the article.
+
+    `priority` is its source's; `tellers` counts the sources that tell its story.
+    """
 
     article_id: int
     version: int
@@ -152,11 +163,16 @@ class Candidate:
     seen_at: datetime
     published_at: datetime
     is_backlog: bool
+    priority: int = 5
+    tellers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """An article as a template sees it, in one digest, under one topic's label."""
+    """An article as a template sees it, in one digest, under one topic's label.
+
+    `body` is its whole text, and `body_html` the same as sanitised HTML: both empty but in the layout that shows them.
+    """
 
     title: str
     url: str
@@ -168,3 +184,5 @@ class Story:
     language: str = ""
     published_at: datetime | None = None
     also_in: tuple[str, ...] = field(default=(), metadata={"doc": "other topics of this reader that it matches"})
+    body: str = ""
+    body_html: str = ""

@@ -29,7 +29,10 @@ A query says it in the same words, because a database does not see it in bound v
 
 
 class Newsletter(SQLModel, table=True):
-    """One publication: sender, List-Id, language, theme. The default one is made of `[site]`, `[mail]`, `[theme]`."""
+    """One publication: sender, List-Id, language, theme. The default one is made of `[site]`, `[mail]`, `[theme]`.
+
+    One that config no longer names is kept, for mail that is on its way and for links to leave it, and `is_paused`.
+    """
 
     id: int | None = Field(default=None, primary_key=True)
     slug: str = Field(unique=True)
@@ -41,13 +44,16 @@ class Newsletter(SQLModel, table=True):
     language: str = "en"
     postal_address: str = ""
     theme: dict[str, Any] = json_later()
+    digest: dict[str, Any] = json_later()
+    is_paused: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
 
 
 class Digest(SQLModel, table=True):
     """Composed content, shared by every reader whose mail would show exactly the same.
 
     `key` is a hash of everything that shows. `items` is a list of [article id, version, cluster id, topic label,
-    other labels]; `more` counts what the cap left out. `layout` is a Layout or empty. A letter names its LetterName
+    other labels]; `more` counts what the cap left out. `layout` is a Layout or empty. `styles` are stored Styles by
+    label, of the sections that are told otherwise. A letter names its LetterName
     and has no items; `notice` is what a letter to the owner says, paragraphs apart by blank lines. `wire` says which
     pieces the message is made of, from the first send until the last delivery is done.
     """
@@ -63,6 +69,7 @@ class Digest(SQLModel, table=True):
     items: list[list[Any]] = json(list)
     more: int = 0
     layout: str = later()
+    styles: dict[str, Any] = json_later()
     letter: str = later()
     notice: str = later()
     wire: str | None = Field(default=None, nullable=True)
@@ -221,10 +228,11 @@ class Tally(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The stories of a digest that stand under one topic's label."""
+    """The stories of a digest that stand under one topic's label. `layout` is a Layout, or empty for the digest's."""
 
     label: str
     stories: tuple[Story, ...]
+    layout: str = ""
 
 
 @dataclass(frozen=True, slots=True)

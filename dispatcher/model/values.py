@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Any
 
 
 class Channel(StrEnum):
@@ -127,6 +129,15 @@ class Layout(StrEnum):
     CARDS = "cards"
     LIST = "list"
     HEADLINES = "headlines"
+    FULL = "full"
+
+
+class Order(StrEnum):
+    """Which stories of a topic come first."""
+
+    NEWEST = "newest"
+    RELEVANT = "relevant"
+    RANKED = "ranked"
 
 
 class ConsentKind(StrEnum):
@@ -175,6 +186,33 @@ class Outcome:
     text: str = ""
     blame: Blame = Blame.NOBODY
     relay: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How the stories of a newsletter or of one topic are chosen and shown. None: as for what it is part of."""
+
+    layout: str | None = None
+    order: str | None = None
+    max_articles: int | None = None
+    summary_length: int | None = None
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Style:
+        """What `stored` gave. Keys of another version of the program are left alone."""
+        return cls(**{name: stored[name] for name in cls.__slots__ if name in stored})
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """As JSON: only what is not None."""
+        return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+
+    def over(self, rest: Style) -> Style:
+        """This one, and where it says nothing the other one."""
+        return Style(**rest.stored | self.stored)
+
+
+PLAIN = Style()
 
 
 class SuppressionScope(StrEnum):

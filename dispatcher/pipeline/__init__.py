@@ -46,6 +46,8 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     alarms      the owner is told, by a letter, that something needs a person
     tell        the carriers of webhooks, each in a lane of its own
     hooks       how anything that happens is announced to webhooks; `tidings` are those of mail
+    archive     public topics whose slot has come → issues, for anybody; `holdings` are what its pages may show, `views`
+                digests as pages
     settle      events that came back → strikes, suppressions, departures
     prune       what has outlived its retention
     quarantine  how one poisoned row is set aside while the others go on

@@ -14,9 +14,9 @@ from datetime import datetime
 from dispatcher.observability.logs import logger
 from dispatcher.pipeline.batch import load
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.plan import PlanReport, policy, save
+from dispatcher.pipeline.plan import PlanReport, decided, save
 from dispatcher.pipeline.quarantine import apart
-from dispatcher.schedule.foresight import foresee
+from dispatcher.schedule.foresight import certain, is_foreseeable
 from dispatcher.store import Transaction, planning, subscribers
 
 log = logger("presign")
@@ -89,8 +89,9 @@ async def _plan_batch(
     ]
     batch = await load(ctx, tx, at_home, slot_at)
     plans = {
-        reader_id: foresee(reader, batch.candidates, slot_at, policy(ctx), batch.taken[reader_id])
+        reader_id: certain(decided(ctx, batch, reader_id, slot_at))
         for reader_id, reader in batch.readers.items()
+        if is_foreseeable(reader, slot_at)
     }
     filled = {reader_id: made for reader_id, made in plans.items() if made.planned}
     return await save(ctx, tx, batch, filled, now, leaves_at=slot_at)

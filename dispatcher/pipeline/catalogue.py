@@ -126,7 +126,12 @@ async def remove_topic(ctx: Context, tx: Transaction, found: Topic) -> None:
 
 
 def _source_fields(entry: SourceEntry) -> dict[str, Any]:
-    return {"url": entry.url, "poll_every": int(entry.poll_every.total_seconds()), "tags": list(entry.tags)}
+    return {
+        "url": entry.url,
+        "poll_every": int(entry.poll_every.total_seconds()),
+        "tags": list(entry.tags),
+        "priority": entry.priority,
+    }
 
 
 async def _topic_fields(ctx: Context, tx: Transaction, entry: TopicEntry, now: datetime) -> dict[str, Any]:

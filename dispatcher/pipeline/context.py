@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from dispatcher import clock, config
-from dispatcher.config import Checks, Settings
+from dispatcher.config import Checks, Settings, look
 from dispatcher.config.sending import RelaySettings
 from dispatcher.delivery.relay import Relay, Security
 from dispatcher.delivery.relays import Post, Relays
@@ -27,9 +27,12 @@ from dispatcher.digest.wire import Door
 from dispatcher.errors import BusyError, StoreError
 from dispatcher.model.outbound import Newsletter
 from dispatcher.outbox.safety import Watch
+from dispatcher.pipeline import publications
+from dispatcher.pipeline.publications import Addresses, Publications
 from dispatcher.pipeline.signing import Signer, Signing
 from dispatcher.schedule import cadence
-from dispatcher.store import Store, Transaction, claims, instances, newsletters, schema
+from dispatcher.store import Store, Transaction, claims, instances, schema
+from dispatcher.store import newsletters as stored
 from dispatcher.store.instances import Lock
 from dispatcher.store.keys import keep_link_key, key, link_keys
 from dispatcher.tokens import Keyring, key_id
@@ -47,12 +50,14 @@ Kept = TypeVar("Kept")
 class Context:
     """Everything a step may use. `index`, `queries` and `index_version` are the topic index in memory.
 
+    `newsletter` is the default one, whose are the topics that no other claims, and all mail that is nobody else's.
     What not every step needs is made when it is first asked for: a process that only sends does without its memory.
     """
 
     settings: Settings
     store: Store
     newsletter: Newsletter
+    publications: Publications
     templates: Templates
     transport: Transport
     site_key: bytes
@@ -93,14 +98,37 @@ class Context:
         return WebhookTransport(self.fetcher)
 
     @property
-    def mail_domain(self) -> str:
-        """The domain that our Message-IDs are made in: the sender's."""
-        return self.settings.mail.sender_address.rpartition("@")[2]
+    def newsletters(self) -> Mapping[int, Newsletter]:
+        """All newsletters that there are and were, by id."""
+        return self.publications.by_id
+
+    @property
+    def published(self) -> list[Newsletter]:
+        """The newsletters that config names, the default one first."""
+        slugs = [self.newsletter.slug, *(entry.slug for entry in self.settings.newsletters)]
+        by_slug = {newsletter.slug: newsletter for newsletter in self.newsletters.values()}
+        return [by_slug[slug] for slug in slugs]
+
+    def letter(self, newsletter_id: int | None) -> Newsletter:
+        """The newsletter with this id, or the default one."""
+        return self.newsletters.get(newsletter_id or 0, self.newsletter)
+
+    def addresses(self, newsletter_id: int | None) -> Addresses:
+        """From where the mail of a newsletter comes."""
+        known = self.publications.addresses
+        return known.get(newsletter_id or 0) or known[self.newsletter.id or 0]
+
+    async def acquaint(self, tx: Transaction, newsletter_ids: Iterable[int]) -> None:
+        """Know these newsletters: another process may have been given one since we were started."""
+        if not set(newsletter_ids) <= self.newsletters.keys():
+            self.publications = Publications.of(self.settings, await stored.every(tx))
 
     @property
     def door(self) -> Door:
         """Where links lead from now on, and the keys that sign them and the mail they stand in."""
-        return Door(self.settings.web.public_url, self.keyring.signing, self.signer.names)
+        url = self.settings.web.public_url
+        archive = f"{url}/archive" if url and self.settings.archive.public else ""
+        return Door(url, self.keyring.signing, self.signer.names, archive)
 
     async def apply(self, settings: Settings) -> None:
         """Put new settings in force. Another database needs a restart; what is being sent goes out the old way."""
@@ -110,7 +138,7 @@ class Context:
         if isinstance(before, Relays) and settings.smtp != self.settings.smtp:
             before.apply(_posts(settings))
         async with self.store.write() as tx:
-            self.newsletter = await newsletters.keep(tx, default_newsletter(settings))
+            self.newsletter, self.publications = await publications.keep(tx, settings, default_newsletter(settings))
         self.settings, self.templates, self.signer = settings, templates, signer
         if "webhooks" in vars(self):
             self.webhooks.forget_troubles()
@@ -152,7 +180,7 @@ async def open_context(
                 "or try schedules out with `dispatcher plan --dry-run --at TIME`"
             )
         async with store.write() as tx:
-            newsletter = await newsletters.keep(tx, default_newsletter(settings))
+            newsletter, known = await publications.keep(tx, settings, default_newsletter(settings))
             site_key, address_key = await key(tx, "site"), await key(tx, "suppression")
             if secret := settings.site.secret.get_secret_value():
                 site_key = secret.encode()
@@ -165,6 +193,7 @@ async def open_context(
             settings=settings,
             store=store,
             newsletter=newsletter,
+            publications=known,
             templates=open_templates(settings),
             transport=chosen,
             site_key=site_key,
@@ -210,6 +239,7 @@ def default_newsletter(settings: Settings) -> Newsletter:
         url=site.url,
         language=site.language,
         postal_address=site.postal_address,
+        theme=look.stored(settings.theme),
     )
 
 

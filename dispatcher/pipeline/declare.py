@@ -85,6 +85,7 @@ async def _sources(ctx: Context, tx: Transaction, now: datetime, pause_missing: 
             "url": entry.url,
             "poll_every": int(entry.poll_every.total_seconds()),
             "tags": list(entry.tags),
+            "priority": entry.priority,
             "allow_private": entry.allow_private,
             "origin": Origin.CONFIG,
         }
@@ -124,6 +125,7 @@ async def _topics(ctx: Context, tx: Transaction, now: datetime, pause_missing: b
             "query_text": entry.query,
             "language": entry.language,
             "is_public": entry.public,
+            "digest": entry.digest.stored,
             "query_id": known.get(query) or await topics.query_id(tx, *query, now),
             "origin": Origin.CONFIG,
         }

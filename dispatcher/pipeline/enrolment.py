@@ -11,9 +11,11 @@ from typing import Any
 from dispatcher.model.audience import Schedule, Subscriber, Subscription
 from dispatcher.model.content import Topic
 from dispatcher.model.values import (
+    PLAIN,
     Channel,
     Origin,
     PausedBy,
+    Style,
     SubscriberStatus,
     SubscriptionStatus,
     SuppressionReason,
@@ -201,7 +203,9 @@ async def _change(tx: Transaction, reader: Subscriber, found: Subscription, cade
     return bool(changes)
 
 
-def following(subscription: Subscription, label: str, query_id: int) -> Following:
+def following(
+    subscription: Subscription, label: str, query_id: int, style: Style = PLAIN, newsletter_id: int = 0
+) -> Following:
     """A subscription as planning sees it."""
     return Following(
         subscription_id=subscription.id or 0,
@@ -215,6 +219,8 @@ def following(subscription: Subscription, label: str, query_id: int) -> Followin
         floor_at=subscription.floor_at,
         owed_from_at=subscription.owed_from_at,
         look_at=subscription.look_at,
+        style=style,
+        newsletter_id=newsletter_id,
     )
 
 

@@ -90,7 +90,7 @@ def _delivery(ctx: Context, kind: DeliveryKind, to: str, key: str, now: datetime
         "due_at": now,
         "expires_at": now + lifetime_of(kind),
         "created_at": now,
-        "message_id": message_id(key, ctx.site_key, ctx.mail_domain),
+        "message_id": message_id(key, ctx.site_key, ctx.addresses(ctx.newsletter.id).domain),
         "attempts": 0,
         "code": 0,
         "reason": "",

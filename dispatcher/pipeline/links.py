@@ -2,11 +2,12 @@
 
 /u/TOKEN  leave (also the List-Unsubscribe of RFC 8058)     /c/TOKEN  confirm a subscription
 /p/TOKEN  what I get                                        /v/TOKEN  export, erase, change of address
-                                                            /a/TOKEN  confirm a new address
+/d/TOKEN  the same mail as a page, for anybody              /a/TOKEN  confirm a new address
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,9 @@ from dispatcher.digest.wire import Door
 from dispatcher.model.outbound import Claimed, Delivery
 from dispatcher.model.values import DeliveryKind
 from dispatcher.tokens import Keyring, Purpose
+
+VIEWABLE = (DeliveryKind.DIGEST, DeliveryKind.ALERT, DeliveryKind.BREAKING, DeliveryKind.EDITION)
+"""What has a page of its own."""
 
 PERSONAL_LETTERS = (DeliveryKind.CONFIRMATION, DeliveryKind.OWNER)
 
@@ -58,6 +62,11 @@ def preferring(subscriber_id: int, endpoint_id: int) -> Action:
     return Action(Purpose.PREFERENCES, (subscriber_id, endpoint_id))
 
 
+def viewing(digest_id: int) -> Action:
+    """To see a digest as a page. It says nothing about a reader: people forward it."""
+    return Action(Purpose.VIEW, (digest_id,))
+
+
 def links_of(delivery: Claimed | Delivery, door: Door, keyring: Keyring) -> Links:
     """The links of one message."""
     stored = delivery.personal.get("action")
@@ -67,6 +76,7 @@ def links_of(delivery: Claimed | Delivery, door: Door, keyring: Keyring) -> Link
     return Links(
         unsubscribe=url_of(door, keyring, leaving(delivery.subscriber_id, delivery.newsletter_id)),
         preferences=url_of(door, keyring, preferring(delivery.subscriber_id, delivery.endpoint_id or 0)),
+        view=_view(door, keyring, delivery.digest_id) if delivery.digest_id and delivery.kind in VIEWABLE else "",
         action=action,
     )
 
@@ -76,3 +86,18 @@ def list_headers(links: Links) -> Mapping[str, str]:
     if not links.unsubscribe.startswith("https://"):
         return {}
     return {"List-Unsubscribe": f"<{links.unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
+_views: OrderedDict[tuple[int, Door, str], str] = OrderedDict()
+_MOST_VIEWS = 1024
+
+
+def _view(door: Door, keyring: Keyring, digest_id: int) -> str:
+    """The same for all readers of a digest, so it is signed once."""
+    key = digest_id, door, keyring.signing
+    found = _views.get(key)
+    if found is None:
+        found = _views[key] = url_of(door, keyring, viewing(digest_id))
+        if len(_views) > _MOST_VIEWS:
+            _views.popitem(last=False)
+    return found

@@ -45,9 +45,6 @@ class Mail:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self.quota = ctx.kept(Quota)
-        self._sender = ctx.settings.mail.sender_address
-        self._bounces = ctx.settings.mail.bounce_address
-        self._domain = self._sender.rpartition("@")[2]
         self._wires: dict[int, Wire | Exception] = {}  # the newest last
 
     @property
@@ -66,6 +63,10 @@ class Mail:
 
     async def load(self, claimed: Sequence[Claimed]) -> None:
         """Have the fragments of these deliveries' digests ready."""
+        newsletter_ids = {d.newsletter_id for d in claimed}
+        if not newsletter_ids <= self._ctx.newsletters.keys():
+            async with self._ctx.store.read() as tx:
+                await self._ctx.acquaint(tx, newsletter_ids)
         wanted = {d.digest_id for d in claimed if d.digest_id is not None}
         fresh = await wires.load(self._ctx, list(wanted - self._wires.keys()))
         known = {digest_id: self._wires[digest_id] for digest_id in wanted & self._wires.keys()}
@@ -85,6 +86,7 @@ class Mail:
         if outcome is None:
             return None
         transport = self._ctx.transport
+        envelope_from = self._ctx.addresses(delivery.newsletter_id).envelope_from
         decision = decide(
             outcome,
             attempts=delivery.attempts + 1,
@@ -92,15 +94,15 @@ class Mail:
             now=now,
             on_uncertain=self._ctx.settings.send.on_uncertain,
             jitter=random.random(),
-            failing_since=transport.blocked_since(self._sender, delivery.recipient),
+            failing_since=transport.blocked_since(envelope_from, delivery.recipient),
         )
         goes_on = decision.counts or transport.failing_since is None
         return Tried(outcome, decision, _strike(delivery, decision), goes_on)
 
     async def _send(self, delivery: Claimed, message: Vetted, ready: Ready) -> Outcome | None:
         """Under an envelope sender that names the delivery, where bounces have an address of their own (VERP)."""
-        sender = verp(self._bounces, delivery.id, self._ctx.address_key) if self._bounces else self._sender
-        transport = self._ctx.transport
+        ours, transport = self._ctx.addresses(delivery.newsletter_id), self._ctx.transport
+        sender = verp(ours.bounces, delivery.id, self._ctx.address_key) if ours.bounces else ours.sender
         return await transport.send(sender, delivery.recipient, message, ready=ready, envelope_id=str(delivery.id))
 
     def _message(self, delivery: Claimed) -> Vetted | Outcome:
@@ -112,7 +114,8 @@ class Mail:
             return _unmade(wire)
         try:
             message = assemble(wire, wires.envelope_of(delivery, wire, self._ctx.keyring))
-            return Vetted(signed(self._ctx.signer, delivery, message, self._domain, by=wire.door.signed_by))
+            domain = self._ctx.addresses(delivery.newsletter_id).domain
+            return Vetted(signed(self._ctx.signer, delivery, message, domain, by=wire.door.signed_by))
         except AddressError as error:
             blame = Blame.ADDRESS if error.enhanced.startswith("5.1.") else Blame.MESSAGE
             return Outcome(OutcomeKind.REJECTED, enhanced=error.enhanced, text=str(error), blame=blame)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from dispatcher.pipeline.archive import ArchiveReport, archive
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.ingest import IngestReport, ingest
 from dispatcher.pipeline.plan import PlanReport, plan
@@ -25,6 +26,7 @@ class Pass:
     send: SendReport
     settle: SettleReport
     tell: SendReport
+    archive: ArchiveReport
     prune: PruneReport
 
 
@@ -37,5 +39,6 @@ async def once(ctx: Context, now: datetime) -> Pass:
         send=await send(ctx, now),
         settle=await settle(ctx, now),
         tell=await tell(ctx, now),
+        archive=await archive(ctx, now),
         prune=await prune(ctx, now),
     )

@@ -13,23 +13,28 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from dispatcher.digest import compose
 from dispatcher.digest.headers import message_id
 from dispatcher.model.audience import Endpoint, Subscriber
-from dispatcher.model.values import DeliveryKind, DeliveryStatus
+from dispatcher.model.outbound import Newsletter
+from dispatcher.model.values import DeliveryKind, DeliveryStatus, Order
 from dispatcher.observability.logs import logger
 from dispatcher.outbox.priority import lifetime_of, priority_of
 from dispatcher.pipeline.batch import Batch, key_of, load
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.enrolment import reschedule
 from dispatcher.pipeline.quarantine import apart
+from dispatcher.pipeline.styles import sections, style
 from dispatcher.pipeline.tidings import tell_expired
 from dispatcher.pipeline.waiting import POISON, postpone, wake
 from dispatcher.schedule import cadence as cadences
 from dispatcher.schedule.quiet import Quiet, release_at
-from dispatcher.schedule.select import Plan, Planned, Policy, decide
+from dispatcher.schedule.ranking import Policy
+from dispatcher.schedule.select import Plan, Planned
+from dispatcher.schedule.several import decide_each
 from dispatcher.store import Transaction, outbox, planning, subscribers
 from dispatcher.store.engine import counter, move_counter
 
@@ -128,10 +133,7 @@ async def _plan_batch(ctx: Context, tx: Transaction, ids: Sequence[int], now: da
 
 
 def _decide(ctx: Context, batch: Batch, now: datetime) -> dict[int, Plan]:
-    return {
-        reader_id: decide(reader, batch.candidates, now, policy(ctx), batch.taken[reader_id])
-        for reader_id, reader in batch.readers.items()
-    }
+    return {reader_id: decided(ctx, batch, reader_id, now) for reader_id in batch.readers}
 
 
 async def _in_their_zone(
@@ -192,10 +194,16 @@ async def _advance(tx: Transaction, plans: Mapping[int, Plan], release: int) -> 
     await planning.advance_schedules(tx, moved)
 
 
-def policy(ctx: Context) -> Policy:
-    """The operator's choices, as planning wants them."""
-    chosen = ctx.settings.digest
-    return Policy(max_articles=chosen.max_articles, newest_first=chosen.order == "newest")
+def decided(ctx: Context, batch: Batch, reader_id: int, now: datetime) -> Plan:
+    """What one reader of a batch gets, of all their newsletters."""
+    policies = partial(policy, ctx)
+    return decide_each(batch.readers[reader_id], batch.candidates, now, policies, batch.taken[reader_id])
+
+
+def policy(ctx: Context, newsletter_id: int = 0) -> Policy:
+    """The publisher's choices for a newsletter, as planning wants them."""
+    chosen = style(ctx, newsletter_id)
+    return Policy(max_articles=chosen.max_articles or 1, order=chosen.order or Order.NEWEST)
 
 
 def digest_row(ctx: Context, person: Subscriber, planned: Planned, now: datetime) -> dict[str, Any]:
@@ -203,20 +211,36 @@ def digest_row(ctx: Context, person: Subscriber, planned: Planned, now: datetime
     items: list[compose.Item] = [
         (p.candidate.article_id, p.candidate.version, p.candidate.cluster_id, p.label, p.others) for p in planned.picks
     ]
+    letter = ctx.letter(planned.newsletter_id)
     is_story = planned.cadence.is_instant and len(items) == 1
+    layout = "" if is_story else person.layout or style(ctx, planned.newsletter_id).layout or ""
     return compose.identity(
         items,
-        newsletter_id=ctx.newsletter.id or 0,
+        newsletter_id=letter.id or 0,
         kind=DeliveryKind.ALERT if is_story else DeliveryKind.DIGEST,
-        locale=person.locale,
+        locale=locale_of(ctx, person, letter),
         zone=person.timezone,
         cadence=str(planned.cadence),
         slot_at=planned.slot_at,
         more=planned.more,
-        layout="" if is_story else person.layout or ctx.settings.digest.layout,
-        look=f"{ctx.templates.version}:{ctx.settings.digest.summary_length}:{ctx.newsletter.model_dump_json()}",
+        layout=layout,
+        styles=sections(
+            ctx,
+            (p.label for p in planned.picks),
+            planned.styles,
+            layout=layout,
+            is_readers=bool(person.layout),
+            newsletter_id=planned.newsletter_id,
+        ),
+        look=f"{ctx.templates.version}:{ctx.settings.digest.summary_length}:{letter.model_dump_json()}",
         now=now,
     )
+
+
+def locale_of(ctx: Context, person: Subscriber, letter: Newsletter) -> str:
+    """The language a newsletter speaks to a reader: theirs, or its own to those who have the site's by default."""
+    is_default = person.locale == ctx.settings.site.language and "locale" not in person.chosen
+    return letter.language if is_default else person.locale
 
 
 def delivery_row(
@@ -225,7 +249,8 @@ def delivery_row(
     """The outbox row of a planned message to one endpoint."""
     instant = planned.cadence.is_instant
     kind = DeliveryKind.ALERT if instant else DeliveryKind.DIGEST
-    key = key_of(ctx, kind, endpoint, planned.slot)
+    letter = ctx.letter(planned.newsletter_id)
+    key = key_of(letter.id or 0, kind, endpoint, planned.slot)
     lifetime = lifetime_of(kind) if instant else cadences.expiry(planned.cadence)
     quiet = Quiet.of(person)
     return {
@@ -233,7 +258,7 @@ def delivery_row(
         "kind": kind,
         "priority": priority_of(kind),
         "status": DeliveryStatus.QUEUED,
-        "newsletter_id": ctx.newsletter.id,
+        "newsletter_id": letter.id,
         "subscriber_id": person.id,
         "endpoint_id": endpoint.id,
         "channel": endpoint.channel,
@@ -249,7 +274,7 @@ def delivery_row(
         "due_at": now if instant else _spread(person, endpoint, ctx.settings.schedule.send_spread, now),
         "expires_at": release_at(planned.slot_at, person.timezone, *quiet) + lifetime,
         "created_at": now,
-        "message_id": message_id(key, ctx.site_key, ctx.mail_domain),
+        "message_id": message_id(key, ctx.site_key, ctx.addresses(letter.id).domain),
         "attempts": 0,
         "code": 0,
         "reason": "",

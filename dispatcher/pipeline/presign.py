@@ -98,4 +98,4 @@ def _seal(ctx: Context, delivery: Delivery, wires: Mapping[int, Wire | Exception
         raise DispatcherError(f"its digest cannot be used: {wire}")
     message = assemble(wire, envelope_of(delivery, wire, ctx.keyring))
     dated_at = delivery.dated_at or delivery.due_at
-    return sealed(ctx.signer, message, ctx.mail_domain, dated_at, by=wire.door.signed_by)
+    return sealed(ctx.signer, message, ctx.addresses(delivery.newsletter_id).domain, dated_at, by=wire.door.signed_by)

@@ -17,9 +17,8 @@ from dispatcher.model.values import DeliveryKind, LetterName, SubscriberStatus
 from dispatcher.pipeline.admission import person, suppressed
 from dispatcher.pipeline.batch import load
 from dispatcher.pipeline.context import Context, default_newsletter, open_templates
-from dispatcher.pipeline.plan import delivery_row, digest_row, policy
+from dispatcher.pipeline.plan import decided, delivery_row, digest_row
 from dispatcher.pipeline.wires import envelope_of, render_digest
-from dispatcher.schedule.select import decide
 from dispatcher.store import subscribers
 
 
@@ -54,7 +53,7 @@ async def preview(ctx: Context, address: str, at: datetime | None = None) -> Pre
         batch = await load(ctx, tx, [found], due)
     if barred or found.status != SubscriberStatus.ACTIVE:
         return Silence(due, f"they are {barred or found.status}")
-    made = decide(batch.readers[reader_id], batch.candidates, due, policy(ctx), batch.taken[reader_id])
+    made = decided(ctx, batch, reader_id, due)
     endpoints = batch.endpoints.get(reader_id, ())
     if not made.planned or not endpoints:
         why = "there is nothing new for them" if batch.readers[reader_id].followings else "they follow no topic"

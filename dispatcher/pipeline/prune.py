@@ -10,7 +10,19 @@ from dispatcher.digest import kept
 from dispatcher.pipeline import letters
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.departure import UNDO_WITHIN
-from dispatcher.store import access, articles, audits, consents, operators, outbox, pauses, pieces, tallies, topics
+from dispatcher.store import (
+    access,
+    articles,
+    audits,
+    consents,
+    issues,
+    operators,
+    outbox,
+    pauses,
+    pieces,
+    tallies,
+    topics,
+)
 
 SILENT_FOR = timedelta(days=1)
 """How long a request that no mail answered is counted."""
@@ -47,6 +59,7 @@ async def prune(ctx: Context, now: datetime) -> PruneReport:
         report.pieces = await pieces.prune(tx, kept.numbers_of)
     async with ctx.store.write() as tx:
         report.articles = await articles.prune(tx, now - keep.articles)
+        await issues.prune(tx, now - keep.articles)
     async with ctx.store.write() as tx:
         report.deliveries = await outbox.prune(
             tx, deliveries_before=now - keep.deliveries, attempts_before=now - keep.attempts

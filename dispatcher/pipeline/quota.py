@@ -154,7 +154,9 @@ class Quota:
         tolls = self._open(connection, everyone)
         if tolls is None:
             return Admission(deliveries)
-        go, all_later = tolls.admit(self._applicants((one.id, one.recipient, one.priority) for one in everyone))
+        go, all_later = tolls.admit(
+            self._applicants((one.id, one.recipient, one.newsletter_id, one.priority) for one in everyone)
+        )
         later = [(number, wait) for number, wait in all_later if number not in held or wait > PATIENCE]
         if len(later) >= MANY and not tolls.is_dry(self._limits.of_all_mail):
             self._park(connection, tolls, now)
@@ -166,7 +168,7 @@ class Quota:
 
     def _open(self, connection: Connection, deliveries: Iterable[Claimed]) -> Tolls | None:
         """What these have to pass; None if that is nothing, and there is nothing to be written either."""
-        ways = {self._ways.to(one.recipient) for one in deliveries}
+        ways = {self._ways.to(one.recipient, one.newsletter_id) for one in deliveries}
         meters = {meter for way in ways for meter in way.meters}
         benches = {way.bench: dict(way.slots)[way.bench] for way in ways if way.bench}
         if not (meters or benches or self.has_news):
@@ -176,15 +178,15 @@ class Quota:
             tolls.add_bench(name, slots, self._speed.pace(name), self._benched_until.get(name, 0.0))
         return tolls
 
-    def _applicants(self, rows: Iterable[tuple[int, str, int]]) -> Iterator[Applicant]:
-        """From number, recipient and priority."""
-        for number, recipient, priority in rows:
-            yield Applicant(number, priority < Priority.DIGEST, self._ways.to(recipient).gates)
+    def _applicants(self, rows: Iterable[tuple[int, str, int, int]]) -> Iterator[Applicant]:
+        """From number, recipient, newsletter and priority."""
+        for number, recipient, newsletter_id, priority in rows:
+            yield Applicant(number, priority < Priority.DIGEST, self._ways.to(recipient, newsletter_id).gates)
 
     def _park(self, connection: Connection, tolls: Tolls, now: datetime) -> None:
         """Too many of one destination stand in front: put off those behind them too, or nobody gets to the others."""
         due = parking.bulk_due(connection, now, PARKED_AT_ONCE)
-        parked = tolls.park(self._applicants((number, recipient, Priority.DIGEST) for number, recipient in due))
+        parked = tolls.park(self._applicants((*one, Priority.DIGEST) for one in due))
         parking.put_off(connection, _at(parked, now))
 
     def _look(self, connection: Connection) -> None:
@@ -207,7 +209,7 @@ class Quota:
         """Take out the first that may go."""
         stuck: dict[int, float] = {}  # ways, by identity, that one before it could not go → until when
         for position, delivery in enumerate(self._waiting):
-            way = self._ways.to(delivery.recipient)
+            way = self._ways.to(delivery.recipient, delivery.newsletter_id)
             if id(way) in stuck:
                 continue
             ripe_at = self._ripe(way, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dispatcher.config import Settings
+from dispatcher.config.addresses import mailbox
 from dispatcher.config.sending import DkimSettings
 from dispatcher.delivery.signing_key import RSA_BITS, SigningKey, load_key
 from dispatcher.digest.addresses import a_labels
@@ -34,6 +35,12 @@ def domain_of(settings: Settings, entry: DkimSettings) -> str:
 def sender_domain(settings: Settings) -> str:
     """The domain of `[mail] from`, in A-labels."""
     return a_labels(settings.mail.sender_address.rpartition("@")[2]).lower()
+
+
+def sender_domains(settings: Settings) -> list[str]:
+    """The domains that newsletters are sent from, the one of `[mail]` first, in A-labels."""
+    own = [mailbox(entry.sender).address.rpartition("@")[2] for entry in settings.newsletters if entry.sender]
+    return list(dict.fromkeys([sender_domain(settings), *(a_labels(domain).lower() for domain in own)]))
 
 
 def is_aligned(domain: str, sender_domain: str) -> bool:
@@ -77,8 +84,9 @@ def _misfits(settings: Settings, keys: Sequence[SigningKey | None]) -> Iterator[
         if name in names:
             yield _problem(settings, f"dkim[{number}].selector", _TWICE.format(*name))
         names.add(name)
-        if entry.active and not is_aligned(name[0], sender_domain(settings)):
-            yield _problem(settings, f"dkim[{number}].domain", _STRANGER.format(name[0], sender_domain(settings)))
+        if entry.active and not any(is_aligned(name[0], domain) for domain in sender_domains(settings)):
+            senders = '" or "'.join(sender_domains(settings))
+            yield _problem(settings, f"dkim[{number}].domain", _STRANGER.format(name[0], senders))
         if key and entry.active and key.is_ed25519 and name[0] not in with_rsa:
             yield _problem(settings, f"dkim[{number}].key_file", _ALONE.format(name[0]))
 

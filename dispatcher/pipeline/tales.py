@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,23 +20,28 @@ class Tales:
 
     def __init__(self) -> None:
         self._look: tuple[object, ...] = ()
+        self._length = 0
         self._versions: dict[int, tuple[int, datetime | None]] = {}
         self._stories: dict[int, Story] = {}
+        self._bodies: dict[int, tuple[str, str]] = {}
         self._told: dict[int, Told] = {}
-        self._told_beside: dict[tuple[int, tuple[str, ...]], Told] = {}
+        self._told_otherwise: dict[tuple[int, tuple[str, ...], int | None], Told] = {}
 
-    async def look_up(self, tx: Transaction, ids: Iterable[int], *, summary_length: int) -> None:
-        """Make sure that these articles are known as they are now, with so much of their summaries.
+    async def look_up(
+        self, tx: Transaction, ids: Iterable[int], *, summary_length: int, whole: Collection[int] = ()
+    ) -> None:
+        """Make sure that these articles are known as they are now, told with so much of their summaries; `whole` names
+        those of which all of the text is wanted.
 
         To be called by one at a time, who has told what it wants before the next one calls.
         """
         wanted = sorted(set(ids))
         look = (summary_length, *[(source.id, source.name) for source in await sources.every(tx)])
-        if look != self._look or len(self._told) + len(self._told_beside) > MOST:
+        if look != self._look or len(self._told) + len(self._told_otherwise) > MOST:
             self._forget()
-            self._look = look
+            self._look, self._length = look, summary_length
         now = await articles.versions(tx, wanted)
-        changed = [article_id for article_id in wanted if self._versions.get(article_id) != now.get(article_id)]
+        changed = [i for i in wanted if self._versions.get(i) != now.get(i) or (i in whole and i not in self._bodies)]
         if not changed:
             return
         self._drop(changed)
@@ -44,29 +49,40 @@ class Tales:
         for article_id, article in found.items():
             self._versions[article_id] = now[article_id]
             source = first[article_id][0] if first[article_id] else ""
-            self._stories[article_id] = compose.story(article, source, summary_length)
+            self._stories[article_id] = compose.story(article, source)
+            if article_id in whole:
+                self._bodies[article_id] = article.body_text, article.body_html
 
-    def tell(self, article_id: int, others: Sequence[str]) -> Told | None:
-        """An article as a story, for readers of whose other topics these match; None for one that is gone."""
-        if not others:
+    def tell(self, article_id: int, others: Sequence[str], length: int | None = None) -> Told | None:
+        """An article as a story, for readers of whose other topics these match; None for one that is gone.
+
+        `length`: with so many characters of its summary rather than as all others, or WHOLE.
+        """
+        if not others and length is None:
             found = self._told.get(article_id)
             if found is None and (story := self._stories.get(article_id)):
-                found = self._told[article_id] = Told(story)
+                found = self._told[article_id] = Told(compose.shortened(story, self._length))
             return found
-        key = article_id, tuple(others)
-        found = self._told_beside.get(key)
+        key = article_id, tuple(others), length
+        found = self._told_otherwise.get(key)
         if found is None and (story := self._stories.get(article_id)):
-            found = self._told_beside[key] = Told(replace(story, also_in=key[1]))
+            found = self._told_otherwise[key] = Told(replace(self._as_long(article_id, story, length), also_in=key[1]))
         return found
+
+    def _as_long(self, article_id: int, story: Story, length: int | None) -> Story:
+        if length != compose.WHOLE:
+            return compose.shortened(story, self._length if length is None else length)
+        body, html = self._bodies.get(article_id, ("", ""))
+        return replace(story, body=body, body_html=html)
 
     def _drop(self, ids: Sequence[int]) -> None:
         gone = set(ids)
         for article_id in gone:
-            for known in (self._versions, self._stories, self._told):
+            for known in (self._versions, self._stories, self._bodies, self._told):
                 known.pop(article_id, None)
-        for key in [key for key in self._told_beside if key[0] in gone]:
-            del self._told_beside[key]
+        for key in [key for key in self._told_otherwise if key[0] in gone]:
+            del self._told_otherwise[key]
 
     def _forget(self) -> None:
-        for known in (self._versions, self._stories, self._told, self._told_beside):
+        for known in (self._versions, self._stories, self._bodies, self._told, self._told_otherwise):
             known.clear()

@@ -120,11 +120,11 @@ class Ways:
         self._has_relays = limits.concern_relays
         self._known.clear()
 
-    def to(self, recipient: str) -> Way:
-        """The way to somebody, over the relay that would take it now."""
+    def to(self, recipient: str, newsletter_id: int) -> Way:
+        """The way of a newsletter's mail to somebody, over the relay that would take it now."""
         label = ""
         if self._has_relays:
-            label = self._ctx.transport.route(self._settings.mail.sender_address, recipient)
+            label = self._ctx.transport.route(self._ctx.addresses(newsletter_id).envelope_from, recipient)
         domain = providers.domain_of(recipient)
         way = self._known.get((label, domain))
         if way is None:

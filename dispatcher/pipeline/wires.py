@@ -54,6 +54,19 @@ async def render_digest(ctx: Context, digest: Digest) -> Wire:
     return bindery.composer.render(_with_content(outlined[digest.id or 0])).wire()
 
 
+async def kept_wire(ctx: Context, tx: Transaction, digest: Digest) -> Wire | None:
+    """A digest's wire if it is kept and can be read."""
+    if digest.wire is None:
+        return None
+    found = (await ctx.kept(Bindery).kept(tx, {digest.id or 0: digest.wire})).get(digest.id or 0)
+    return found if isinstance(found, Wire) else None
+
+
+async def outlines(ctx: Context, tx: Transaction, digests: Sequence[Digest]) -> dict[int, Outline]:
+    """Digests as they are to be composed from the articles as they are now, by id."""
+    return await ctx.kept(Bindery).outlines(tx, digests)
+
+
 def envelope_of(delivery: Claimed | Delivery, wire: Wire, keyring: Keyring) -> Envelope:
     """What differs between the messages of one digest."""
     known, links = delivery.personal, links_of(delivery, wire.door, keyring)
@@ -95,7 +108,7 @@ class Bindery:
         """See the function of this name."""
         async with self._ctx.store.read() as tx:
             rows = await pieces.digests(tx, digest_ids)
-            wires = await self._kept(tx, {row.id: row.wire for row in rows if row.wire is not None})
+            wires = await self.kept(tx, {row.id: row.wire for row in rows if row.wire is not None})
         outlines = await self._outlined([row for row in rows if row.wire is None], wires)
         drafts = await self._compose(outlines, wires)
         return wires | await self._keep(drafts)
@@ -106,7 +119,9 @@ class Bindery:
             return {}
         ids = {item[0] for digest in digests for item in digest.items}
         async with self._looking_up:
-            await self._tales.look_up(tx, ids, summary_length=self._ctx.settings.digest.summary_length)
+            whole = {i for digest in digests for i in compose.told_whole(digest)}
+            length = self._ctx.settings.digest.summary_length
+            await self._tales.look_up(tx, ids, summary_length=length, whole=whole)
             return {digest.id or 0: compose.outline(digest, self._tales.tell) for digest in digests}
 
     async def _outlined(self, rows: Sequence[Any], failed: dict[int, Wire | Exception]) -> dict[int, Outline]:
@@ -161,10 +176,10 @@ class Bindery:
         made: dict[int, Wire | Exception] = {i: draft.wire() for i, draft in drafts.items() if i not in earlier}
         if earlier:
             async with self._ctx.store.read() as tx:
-                made |= await self._kept(tx, earlier)
+                made |= await self.kept(tx, earlier)
         return made
 
-    async def _kept(self, tx: Transaction, texts: Mapping[int, str]) -> dict[int, Wire | Exception]:
+    async def kept(self, tx: Transaction, texts: Mapping[int, str]) -> dict[int, Wire | Exception]:
         """The wires that are kept in these texts."""
         found: dict[int, Wire | Exception] = {}
         read: dict[int, Kept] = {}

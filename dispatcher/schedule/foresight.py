@@ -7,27 +7,34 @@ from datetime import datetime
 
 from dispatcher.model.content import Candidate
 from dispatcher.schedule.quiet import release_at
-from dispatcher.schedule.select import Plan, Policy, Reader, decide
+from dispatcher.schedule.ranking import Policy
+from dispatcher.schedule.select import Plan, Reader, decide
 
 
 def foresee(
     reader: Reader, candidates: Mapping[int, Sequence[Candidate]], at: datetime, policy: Policy, taken: frozenset[str]
 ) -> Plan:
-    """What `decide` would make of what is known now, if it were `at`, the instant of a slot that is yet to come.
+    """What `decide` would make of what is known now, if it were `at`, the instant of a slot that is yet to come."""
+    return certain(decide(reader, candidates, at, policy, taken)) if is_foreseeable(reader, at) else Plan()
 
-    Only what is due then and has stories already. Everything else is left as it is, for that instant itself: empty
-    digests, which may have a story by then; readers whose quiet time it will be, or who are owed something before; and
-    those who are owed an alert, because it has its stories first.
-    """
+
+def is_foreseeable(reader: Reader, at: datetime) -> bool:
+    """Whether anything can be said yet of a reader's slot: not if it will be their quiet time, or they are owed."""
     is_quiet = release_at(at, reader.zone, *reader.quiet) > at
-    if is_quiet or any(due.next_due_at < at for due in reader.dues):
-        return Plan()
-    made = decide(reader, candidates, at, policy, taken)
+    return not is_quiet and not any(due.next_due_at < at for due in reader.dues)
+
+
+def certain(made: Plan) -> Plan:
+    """Of what was decided for a slot to come, what is due then and has stories already.
+
+    Everything else is left as it is, for that instant itself: empty digests, which may have a story by then; readers
+    who are owed an alert, because it has its stories first.
+    """
     if any(planned.cadence.is_instant for planned in made.planned):
         return Plan()
-    filled = {(planned.channel, planned.cadence) for planned in made.planned}
+    filled = {(planned.newsletter_id, planned.channel, planned.cadence) for planned in made.planned}
     return Plan(
         planned=made.planned,
-        read=tuple((f, slot_at) for f, slot_at in made.read if (f.channel, f.cadence) in filled),
-        moved=tuple(moved for moved in made.moved if (moved[0].channel, moved[0].cadence) in filled),
+        read=tuple((f, at) for f, at in made.read if (f.newsletter_id, f.channel, f.cadence) in filled),
+        moved=tuple(m for m in made.moved if (m[0].newsletter_id, m[0].channel, m[0].cadence) in filled),
     )

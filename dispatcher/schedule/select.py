@@ -20,10 +20,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dispatcher.model.content import Candidate
-from dispatcher.model.values import Channel
+from dispatcher.model.values import PLAIN, Channel, Order, Style
 from dispatcher.schedule import cadence as cadences
 from dispatcher.schedule.cadence import Cadence
 from dispatcher.schedule.quiet import NEVER, Quiet, release_at
+from dispatcher.schedule.ranking import Pick, Policy, arrange, in_order
 
 INSTANT_LOOKBACK = timedelta(hours=12)  # what an alert's expiry is: an older match is no longer news
 MOST_ALERTS = 5  # more stories than this at once become one digest
@@ -44,6 +45,8 @@ class Following:
     floor_at: datetime | None = None
     owed_from_at: datetime | None = None
     look_at: datetime | None = None
+    style: Style = PLAIN
+    newsletter_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Due:
     channel: Channel
     cadence: Cadence
     next_due_at: datetime
+    newsletter_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +74,11 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Pick:
-    """One story chosen for a reader: the article, the topic it stands under, the others it matches too."""
-
-    candidate: Candidate
-    label: str
-    others: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Planned:
-    """One message to make: its picks in reading order, how many more the cap left out, and its slot."""
+    """One message to make: its picks in reading order, how many more the caps left out, and its slot.
+
+    `styles` are those of topics that have one, by label.
+    """
 
     channel: Channel
     cadence: Cadence
@@ -89,6 +87,8 @@ class Planned:
     picks: tuple[Pick, ...]
     more: int = 0
     labels: tuple[str, ...] = ()
+    styles: Mapping[str, Style] = field(default_factory=dict)
+    newsletter_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +98,6 @@ class Plan:
     planned: tuple[Planned, ...] = ()
     read: tuple[tuple[Following, datetime], ...] = ()
     moved: tuple[tuple[Due, datetime, datetime], ...] = ()  # schedule, next due, last due
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The operator's choices."""
-
-    max_articles: int = 20
-    newest_first: bool = True
 
 
 def earliest_look(reader: Reader, now: datetime) -> datetime:
@@ -160,14 +152,14 @@ def _alerts(
         for c in _unread(f, candidates, reader, _instant_floor(f, now))
         if not _is_back_catalogue(f, c, now, reader.zone)
     ]
-    picks = _order(_pick(admitted, had), policy)
+    picks = _pick(admitted, had)
     if not picks:
         return []
-    cadence, channel = followings[0].cadence, followings[0].channel
-    labels = tuple(f.label for f in followings)
+    cadence, channel, policy = followings[0].cadence, followings[0].channel, replace(policy, at=now)
     if len(picks) > (1 if any(_has_waited(pick, reader) for pick in picks) else MOST_ALERTS):
         newest = max(pick.candidate.release for pick in picks)
-        return [_planned(channel, cadence, f"instant:{newest}", now, picks, labels, policy)]
+        return [_planned(channel, cadence, f"instant:{newest}", now, picks, followings, policy)]
+    labels, picks = tuple(f.label for f in followings), in_order(picks, policy)
     return [Planned(channel, cadence, f"story:{pick.candidate.cluster_id}", now, (pick,), 0, labels) for pick in picks]
 
 
@@ -186,19 +178,24 @@ def _digest(
         for c in _unread(f, candidates, reader, _floor(f, slot_at, reader.zone))
         if not _is_back_catalogue(f, c, slot_at, reader.zone)
     ]
-    picks = _order(_pick(admitted, had), policy)
-    labels = tuple(f.label for f in followings)
-    return [_planned(due.channel, due.cadence, slot, slot_at, picks, labels, policy)] if picks else []
+    picks = _pick(admitted, had)
+    if not picks:
+        return []
+    if policy.order == Order.RANKED or any(f.style.order == Order.RANKED for f in followings):
+        period = slot_at - cadences.previous_due(due.cadence, slot_at, reader.zone)
+        policy = replace(policy, at=slot_at, period=period)
+    return [_planned(due.channel, due.cadence, slot, slot_at, picks, followings, policy)]
 
 
 def _planned(
     channel: Channel, cadence: Cadence, slot: str, slot_at: datetime, picks: Sequence[Pick],
-    labels: tuple[str, ...], policy: Policy,
+    followings: Sequence[Following], policy: Policy,
 ) -> Planned:  # fmt: skip
     """Cap the picks and gather them under their topics, the topics in the order the reader follows them."""
-    shown = picks[: policy.max_articles]
-    grouped = sorted(shown, key=lambda pick: labels.index(pick.label))  # stable: keeps the order within a topic
-    return Planned(channel, cadence, slot, slot_at, tuple(grouped), len(picks) - len(shown), labels)
+    labels = tuple(f.label for f in followings)
+    styles = {f.label: f.style for f in followings if f.style is not PLAIN}
+    arranged = arrange(picks, labels, policy, styles)
+    return Planned(channel, cadence, slot, slot_at, arranged.shown, arranged.more, labels, styles)
 
 
 def _pick(admitted: Iterable[tuple[Following, Candidate]], had: set[int]) -> list[Pick]:
@@ -218,15 +215,6 @@ def _best(found: Sequence[tuple[Following, Candidate]]) -> Pick:
     labels = list(dict.fromkeys(f.label for f, c in found if c.article_id == best.article_id))
     score = max(c.score for _, c in found if c.article_id == best.article_id)
     return Pick(replace(best, score=score), labels[0], tuple(labels[1:]))
-
-
-def _order(picks: Iterable[Pick], policy: Policy) -> list[Pick]:
-    """Newest or most relevant first; ties by the article's id, so that equal readers share one digest."""
-    if policy.newest_first:
-        return sorted(picks, key=lambda p: (-p.candidate.published_at.timestamp(), -p.candidate.article_id))
-    return sorted(
-        picks, key=lambda p: (-p.candidate.score, -p.candidate.published_at.timestamp(), p.candidate.article_id)
-    )
 
 
 def _unread(

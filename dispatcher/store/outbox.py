@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dispatcher.model.archive import Issue
 from dispatcher.model.audience import Endpoint
 from dispatcher.model.feedback import Event
 from dispatcher.model.outbound import WAITS, Attempt, Delivery, Digest
@@ -30,7 +31,7 @@ from dispatcher.store.lanes import (
     is_webhook,
 )  # fmt: skip
 
-DIGEST, ATTEMPT, EVENT = table(Digest), table(Attempt), table(Event)
+DIGEST, ATTEMPT, EVENT, ISSUE = table(Digest), table(Attempt), table(Event), table(Issue)
 
 
 async def webhooks_due(tx: Transaction, now: datetime) -> list[str]:
@@ -179,9 +180,16 @@ async def prune(tx: Transaction, *, deliveries_before: datetime, attempts_before
     await tx.execute(sa.delete(ATTEMPT).where(ATTEMPT.c.delivery_id.in_(ids)))
     await tx.execute(sa.update(EVENT).where(EVENT.c.delivery_id.in_(ids)).values(delivery_id=None))
     gone = await tx.execute(sa.delete(DELIVERY).where(old))
-    used = sa.select(DELIVERY.c.digest_id).where(DELIVERY.c.digest_id.is_not(None))
-    await tx.execute(sa.delete(DIGEST).where((DIGEST.c.created_at < deliveries_before) & DIGEST.c.id.not_in(used)))
+    await tx.execute(sa.delete(DIGEST).where((DIGEST.c.created_at < deliveries_before) & _is_over()))
     return int(gone.rowcount)
+
+
+def _is_over() -> sa.ColumnElement[bool]:
+    """Whether nothing refers to a digest. The newest one stays: SQLite would give its number to the next one, and an
+    old link to it would open what somebody else was sent."""
+    sent = sa.select(DELIVERY.c.digest_id).where(DELIVERY.c.digest_id.is_not(None))
+    newest = sa.select(sa.func.max(DIGEST.c.id)).scalar_subquery()
+    return DIGEST.c.id.not_in(sent) & DIGEST.c.id.not_in(sa.select(ISSUE.c.digest_id)) & (DIGEST.c.id < newest)
 
 
 async def forget_recipient(tx: Transaction, subscriber_id: int) -> None:

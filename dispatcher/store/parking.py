@@ -15,14 +15,16 @@ from dispatcher.store.engine import for_update
 from dispatcher.store.lanes import DELIVERY, MAIL, WAITING
 
 
-def bulk_due(connection: sa.Connection, now: datetime, limit: int) -> list[tuple[int, str]]:
-    """The first due mails that are not urgent, id and recipient; held until the transaction ends."""
-    found: list[tuple[int, str]] = []
+def bulk_due(connection: sa.Connection, now: datetime, limit: int) -> list[tuple[int, str, int]]:
+    """The first due mails that are not urgent: id, recipient, newsletter; held until the transaction ends."""
+    found: list[tuple[int, str, int]] = []
     for status in WAITING:
         due = MAIL.where & (DELIVERY.c.priority >= int(Priority.DIGEST)) & (DELIVERY.c.due_at <= now)
-        query = sa.select(DELIVERY.c.id, DELIVERY.c.recipient).where(due & (DELIVERY.c.status == status))
+        query = sa.select(DELIVERY.c.id, DELIVERY.c.recipient, DELIVERY.c.newsletter_id).where(
+            due & (DELIVERY.c.status == status)
+        )
         query = query.order_by(*MAIL.order).limit(limit - len(found))
-        found += [(row.id, row.recipient) for row in connection.execute(for_update(connection, query))]
+        found += [tuple(row) for row in connection.execute(for_update(connection, query))]
     return found
 
 

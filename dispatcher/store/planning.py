@@ -9,12 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from dispatcher.model.audience import Schedule, Subscriber, Subscription
-from dispatcher.model.content import Article, Candidate, Cluster, Match, Topic
+from dispatcher.model.content import Article, Candidate, Cluster, Match, Sighting, Source, Topic
 from dispatcher.model.outbound import Delivery, Digest
 from dispatcher.model.values import DeliveryStatus, PausedBy, SubscriberStatus, SubscriptionStatus
 from dispatcher.store.engine import Transaction, add_new, chunks, for_update, load, table
 
 ARTICLE, CLUSTER, MATCH, TOPIC = table(Article), table(Cluster), table(Match), table(Topic)
+SIGHTING, SOURCE = table(Sighting), table(Source)
 SUBSCRIBER, SUBSCRIPTION, SCHEDULE = table(Subscriber), table(Subscription), table(Schedule)
 DIGEST, DELIVERY = table(Digest), table(Delivery)
 
@@ -96,14 +97,26 @@ async def candidates_of(
 async def _candidates(tx: Transaction, query_ids: Iterable[int], where: Any) -> dict[int, list[Candidate]]:
     columns = (
         MATCH.c.article_id, ARTICLE.c.version, ARTICLE.c.cluster_id, MATCH.c.query_id, MATCH.c.release,
-        MATCH.c.score, MATCH.c.seen_at, ARTICLE.c.published_at, ARTICLE.c.is_backlog,
+        MATCH.c.score, MATCH.c.seen_at, ARTICLE.c.published_at, ARTICLE.c.is_backlog, SOURCE.c.priority,
     )  # fmt: skip
-    query = sa.select(*columns).join(ARTICLE, ARTICLE.c.id == MATCH.c.article_id).where(where)
+    joined = sa.select(*columns).join(ARTICLE, ARTICLE.c.id == MATCH.c.article_id)
+    query = joined.join(SOURCE, SOURCE.c.id == ARTICLE.c.source_id).where(where)
     found: dict[int, list[Candidate]] = {}
     for part in chunks(sorted(set(query_ids))):
         rows = await tx.execute(query.where(MATCH.c.query_id.in_(part)).order_by(MATCH.c.release, MATCH.c.article_id))
         for row in rows:
             found.setdefault(row.query_id, []).append(Candidate(*row))
+    return found
+
+
+async def tellers(tx: Transaction, cluster_ids: Iterable[int]) -> dict[int, int]:
+    """Of each of these stories that more than one source tells, how many do."""
+    count = sa.func.count(SIGHTING.c.source_id.distinct())
+    query = sa.select(ARTICLE.c.cluster_id, count).join(SIGHTING, SIGHTING.c.article_id == ARTICLE.c.id)
+    several = query.group_by(ARTICLE.c.cluster_id).having(count > 1)
+    found: dict[int, int] = {}
+    for part in chunks(sorted(set(cluster_ids))):
+        found.update((row[0], row[1]) for row in await tx.execute(several.where(ARTICLE.c.cluster_id.in_(part))))
     return found
 
 

@@ -17,7 +17,7 @@ HEAD = "0004"
 """The newest revision in `migrations/versions` (a test keeps them equal): spares a start Alembic's import."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-COUNTERS = ("release", "instant", "topics")
+COUNTERS = ("release", "instant", "topics", "archive")
 KEYS = ("suppression", "site")
 
 

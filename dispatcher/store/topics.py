@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from dispatcher.model.audience import Subscription
 from dispatcher.model.content import Match, Query, Topic
 from dispatcher.model.values import SubscriptionStatus
+from dispatcher.store import issues
 from dispatcher.store.engine import Transaction, add, add_new, among, chunks, counter, many, one, raise_counter, table
 
 TOPIC, QUERY, MATCH, SUBSCRIPTION = table(Topic), table(Query), table(Match), table(Subscription)
@@ -79,8 +80,9 @@ async def _rouse(tx: Transaction, query: int) -> None:
 
 
 async def remove(tx: Transaction, topic_id: int) -> None:
-    """Delete a topic with its subscriptions; its query stays while it has matches or other topics."""
+    """Delete a topic with its subscriptions and its issues; its query stays while it has matches or other topics."""
     await tx.execute(sa.delete(SUBSCRIPTION).where(SUBSCRIPTION.c.topic_id == topic_id))
+    await issues.forget(tx, topic_id)
     await tx.execute(sa.delete(TOPIC).where(TOPIC.c.id == topic_id))
     await raise_counter(tx, "topics")
 

@@ -18,7 +18,18 @@ from dispatcher.web.api import refused as api_refused
 from dispatcher.web.asking import context_of
 from dispatcher.web.guard import Guard
 from dispatcher.web.pages import STATIC, at, page
-from dispatcher.web.readers import account, confirm, embed, lost, preferences, subscribe, unsubscribe
+from dispatcher.web.readers import (
+    account,
+    archive,
+    confirm,
+    embed,
+    feeds,
+    lost,
+    preferences,
+    subscribe,
+    unsubscribe,
+    view,
+)
 
 log = logger("web")
 
@@ -32,7 +43,7 @@ def build(ctx: Context) -> ASGIApp:
     admin.include(app)
     app.mount("/static", _Static(directory=STATIC))
     app.mount(API, api())
-    for part in (subscribe, confirm, lost, embed, unsubscribe, preferences, account):
+    for part in (subscribe, confirm, lost, embed, unsubscribe, preferences, account, view, feeds, archive):
         app.include_router(part.router)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(ClientDisconnect, gone)

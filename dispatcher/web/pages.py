@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse
 
 from dispatcher.digest import jinja
 from dispatcher.digest.faults import blaming
-from dispatcher.digest.files import FileMap, Files, read
+from dispatcher.digest.files import FileMap, Files, read, version
 from dispatcher.digest.render import builtin_folder
 from dispatcher.digest.slots import Letterhead
 from dispatcher.digest.voice import speaking
@@ -33,8 +33,15 @@ async def page(
 
     TemplateError, which names file and line, if the operator's template is broken.
     """
-    ctx = context_of(request)
-    speaker = page_voice(locale or visitor_of(request).locale, timezone or ctx.settings.site.timezone)
+    locale = locale or visitor_of(request).locale
+    html = written(context_of(request), name, locale=locale, timezone=timezone, **known)
+    spoken = page_voice(locale, timezone or "UTC").lang
+    return HTMLResponse(html, status_code=status, headers={"Content-Language": spoken, **(headers or {})})
+
+
+def written(ctx: Context, name: str, *, locale: str, timezone: str = "", **known: Any) -> str:
+    """What a template says in a language. TemplateError as above."""
+    speaker = page_voice(locale, timezone or ctx.settings.site.timezone)
     shared = {
         "site": Letterhead.of(ctx.newsletter),
         "lang": speaker.lang,
@@ -45,8 +52,8 @@ async def page(
     files, environment = _environment(ctx)
     source = files[name][1] if name in files else name
     with speaking(speaker), blaming(source, [file for _, file in files.values()]):
-        html = environment.get_template(name).render({**shared, **known})
-    return HTMLResponse(html, status_code=status, headers={"Content-Language": speaker.lang, **(headers or {})})
+        text: str = environment.get_template(name).render({**shared, **known})
+    return text
 
 
 def at(ctx: Context, path: str) -> str:
@@ -54,7 +61,15 @@ def at(ctx: Context, path: str) -> str:
     return urlsplit(ctx.settings.web.public_url).path.rstrip("/") + path
 
 
+def version_of_pages(ctx: Context) -> str:
+    """Another one whenever what all pages have in common has changed."""
+    if ctx.templates not in _versions:
+        _versions[ctx.templates] = version(_environment(ctx)[0])
+    return _versions[ctx.templates]
+
+
 _made: WeakKeyDictionary[Any, tuple[FileMap, Any]] = WeakKeyDictionary()
+_versions: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 def _environment(ctx: Context) -> tuple[FileMap, Any]:

@@ -62,7 +62,7 @@ def test_a_group_of_commands_alone_is_its_list(room: Path) -> None:
 
 def test_a_pass_says_what_it_did_and_what_went_wrong(room: Path) -> None:
     done = in_json(room, "run", "--once")
-    assert set(done) == {"config", "ingest", "plan", "presign", "send", "settle", "tell", "prune"}
+    assert set(done) == {"config", "ingest", "plan", "presign", "send", "settle", "tell", "archive", "prune"}
     assert done["ingest"]["new"] == 2
     said = dispatcher(newsroom(room, more='[[sources]]\nname = "Gone"\nurl = "gone"\n'), "run", "--once")
     assert (said.code, "failed 1" in said.out) == (0, True)
@@ -196,7 +196,7 @@ def test_the_database_is_copied_and_tells_its_revision(room: Path) -> None:
     assert (room / "copy.db").read_bytes().startswith(b"SQLite")
 
 
-@pytest.mark.parametrize("step", ["ingest", "plan", "send", "settle", "prune"])
+@pytest.mark.parametrize("step", ["ingest", "plan", "send", "settle", "archive", "prune"])
 def test_every_step_is_a_command_that_reports_in_numbers(step: str, room: Path) -> None:
     assert all(isinstance(number, int) for number in in_json(room, step).values())
     assert ok(room, step).startswith(f"{step}\n")

@@ -229,7 +229,7 @@ async def _as_assembled(ctx: Context, kept: Any, recipient: str) -> bytes:
     wire = kept[row.digest_id]
     assert isinstance(wire, Wire), wire
     message = assemble(wire, wires.envelope_of(row, wire, ctx.keyring))
-    return signed(ctx.signer, row, message, ctx.mail_domain, by=wire.door.signed_by)
+    return signed(ctx.signer, row, message, ctx.addresses(None).domain, by=wire.door.signed_by)
 
 
 def _whole(data: bytes) -> bytes:

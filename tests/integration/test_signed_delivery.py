@@ -121,7 +121,7 @@ async def _assembled(ctx: Any, tx: Any) -> bytes:
     wire = (await wires.load(ctx, [delivery.digest_id or 0]))[delivery.digest_id or 0]
     assert not isinstance(wire, Exception)
     message = assemble(wire, wires.envelope_of(delivery, wire, ctx.keyring))
-    return signed(ctx.signer, delivery, message, ctx.mail_domain, by=wire.door.signed_by)
+    return signed(ctx.signer, delivery, message, ctx.addresses(None).domain, by=wire.door.signed_by)
 
 
 async def test_once_the_old_key_is_gone_from_config_what_waits_is_signed_by_the_new_one(

@@ -70,7 +70,7 @@ async def test_an_empty_database_is_brought_to_what_the_models_say(
     assert await schema.current(store) == schema.HEAD
     async with store.read() as tx:
         assert await tx.run_sync(differences) == []
-        assert [await counter(tx, name) for name in schema.COUNTERS] == [0, 0, 0]
+        assert [await counter(tx, name) for name in schema.COUNTERS] == [0] * len(schema.COUNTERS)
         assert all([await key(tx, name) for name in schema.KEYS])
     await schema.upgrade(store, now)
     await schema.prepare(store, now)

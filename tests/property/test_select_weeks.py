@@ -19,11 +19,11 @@ from dispatcher.model.content import Candidate
 from dispatcher.model.values import Channel
 from dispatcher.schedule import agenda, cadence
 from dispatcher.schedule.quiet import NEVER, Quiet
+from dispatcher.schedule.ranking import Policy
 from dispatcher.schedule.select import (
     Due,
     Following,
     Planned,
-    Policy,
     Reader,
     decide,
     earliest_look,

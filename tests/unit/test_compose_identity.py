@@ -32,10 +32,13 @@ def identity(**changes: Any) -> dict[str, Any]:
 
 def content(items: list[compose.Item], *known: Article, length: int = 300, **digest: Any) -> DigestContent:
     stored = Digest(**identity(items=items, **digest))
-    stories = {a.id: compose.story(a, "Gazette" if a.id == 1 else "", length) for a in known}
+    stories = {a.id: compose.shortened(compose.story(a, "Gazette" if a.id == 1 else ""), length) for a in known}
 
-    def tell(article_id: int, others: Sequence[str]) -> Told | None:
-        return Told(replace(stories[article_id], also_in=tuple(others))) if article_id in stories else None
+    def tell(article_id: int, others: Sequence[str], length: int | None) -> Told | None:
+        if article_id not in stories:
+            return None
+        told = replace(stories[article_id], also_in=tuple(others))
+        return Told(told if length is None else compose.shortened(told, length))
 
     return compose.outline(stored, tell).content
 
@@ -51,6 +54,8 @@ def content(items: list[compose.Item], *known: Article, length: int = 300, **dig
         {"slot_at": NOW + timedelta(days=1)},
         {"more": 1},
         {"layout": "list"},
+        {"styles": {"Wind": {"layout": "list"}}},
+        {"styles": {"Wind": {"summary_length": 80}}},
         {"look": "v2:300"},
         {"items": ITEMS[:1]},
         {"items": ITEMS[::-1]},

@@ -53,9 +53,10 @@ def test_every_key_of_every_section_stands_in_the_file_with_an_explanation() -> 
 
 
 def is_setting(keys: Keys) -> bool:
-    """Whether `keys` is a line of its own: neither a table, nor a list of tables, nor something within a list."""
+    """Whether `keys` is a line of its own: neither a table, nor a list of tables, nor something within a line."""
     is_entry_list = is_list(type_at(keys)) and model_at((*keys, 0)) is not None and len(keys) == 1
-    return isinstance(keys[-1], str) and len(keys) <= 3 and model_at(keys) is None and not is_entry_list
+    is_line = model_at(keys) is None or len(keys) == 3  # a table in an entry is written on its line
+    return isinstance(keys[-1], str) and len(keys) <= 3 and is_line and not is_entry_list
 
 
 def test_the_examples_in_the_file_are_valid_when_their_comment_signs_are_taken_away(tmp_path: Path) -> None:

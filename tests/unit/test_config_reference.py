@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from dispatcher.config import durations, schema
+from dispatcher.config.section import Section
 from dispatcher.config.settings import Document
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
@@ -41,6 +42,8 @@ def as_in_toml(default: Any) -> Any:
         return default.get_secret_value()
     if isinstance(default, timedelta):
         return default
+    if isinstance(default, Section):
+        return default.model_dump(exclude_unset=True)
     return list(default) if isinstance(default, tuple) else default
 
 

@@ -13,7 +13,8 @@ from dispatcher.model.content import Candidate
 from dispatcher.model.values import Channel
 from dispatcher.schedule import agenda, cadence
 from dispatcher.schedule.quiet import NEVER, Quiet, parse_days, parse_window, release_at
-from dispatcher.schedule.select import Due, Following, Plan, Policy, Reader, decide
+from dispatcher.schedule.ranking import Policy
+from dispatcher.schedule.select import Due, Following, Plan, Reader, decide
 from dispatcher.schedule.wait import Wait, leaves_at, wait
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)

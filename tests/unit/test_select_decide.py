@@ -9,15 +9,15 @@ import pytest
 
 from dispatcher.model.audience import Schedule
 from dispatcher.model.content import Candidate
-from dispatcher.model.values import Channel
+from dispatcher.model.values import Channel, Order
 from dispatcher.schedule import agenda, cadence
+from dispatcher.schedule.ranking import Policy
 from dispatcher.schedule.select import (
     MOST_ALERTS,
     Due,
     Following,
     Plan,
     Planned,
-    Policy,
     Reader,
     decide,
     earliest_look,
@@ -117,7 +117,7 @@ def test_newest_or_most_relevant_first_within_topics_in_the_readers_order() -> N
     followings = [following(1), following(2)]
     (newest,) = plan(at(7, 31), followings, matches).planned
     assert ids(newest) == [2, 4, 1, 3]
-    (relevant,) = plan(at(7, 31), followings, matches, policy=Policy(newest_first=False)).planned
+    (relevant,) = plan(at(7, 31), followings, matches, policy=Policy(order=Order.RELEVANT)).planned
     assert ids(relevant) == [4, 1, 2, 3]
 
 

@@ -6,6 +6,7 @@ from alembic import context
 from sqlmodel import SQLModel
 
 import dispatcher.model.access
+import dispatcher.model.archive
 import dispatcher.model.audience
 import dispatcher.model.consent
 import dispatcher.model.content

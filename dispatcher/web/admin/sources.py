@@ -19,8 +19,8 @@ from dispatcher.web.admin.desk import Done, acting, desk_page, known_or_404, num
 from dispatcher.web.admin.sessions import Signed
 from dispatcher.web.asking import context_of
 
-FIELDS = ("name", "url", "every", "tags")
-BLANK = {"name": "", "url": "", "every": "15m", "tags": ""}
+FIELDS = ("name", "url", "every", "tags", "priority")
+BLANK = {"name": "", "url": "", "every": "15m", "tags": "", "priority": "5"}
 WEB = ("http://", "https://")
 SHOWN = 500
 
@@ -125,7 +125,8 @@ def _given(source: Source) -> dict[str, str]:
     """A source as its form shows it."""
     minutes, seconds = divmod(source.poll_every, 60)
     every = f"{source.poll_every}s" if seconds else f"{minutes}m"
-    return {"name": source.name, "url": source.url, "every": every, "tags": ", ".join(source.tags)}
+    tags, priority = ", ".join(source.tags), str(source.priority)
+    return {"name": source.name, "url": source.url, "every": every, "tags": tags, "priority": priority}
 
 
 def _entry(given: dict[str, str], *, kept: str = "") -> SourceEntry:
@@ -133,4 +134,9 @@ def _entry(given: dict[str, str], *, kept: str = "") -> SourceEntry:
     if given["url"] != kept and not given["url"].lower().startswith(WEB):
         raise EntryError("url: only http and https can be added here; files and folders by config or command")
     tags = [tag.strip() for tag in given["tags"].split(",") if tag.strip()]
-    return source_entry(name=given["name"], url=given["url"], poll_every=given["every"], tags=tags)
+    priority = given["priority"].strip() or "5"
+    if not (priority.isascii() and priority.isdecimal() and 1 <= int(priority[:3]) <= 10):
+        raise EntryError("priority: expected a whole number from 1 to 10")
+    return source_entry(
+        name=given["name"], url=given["url"], poll_every=given["every"], tags=tags, priority=int(priority)
+    )

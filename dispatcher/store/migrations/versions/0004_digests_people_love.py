@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from dispatcher.model.columns import UtcDateTime
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -18,3 +20,25 @@ def upgrade() -> None:
     """Bring a database from 0003 to 0004. Columns are added outside of a batch, which would make the table anew, and
     fail where other tables refer to it."""
     op.add_column("newsletter", sa.Column("theme", sa.JSON(), server_default=sa.text("'{}'"), nullable=False))
+    op.add_column("newsletter", sa.Column("digest", sa.JSON(), server_default=sa.text("'{}'"), nullable=False))
+    op.add_column("newsletter", sa.Column("is_paused", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("topic", sa.Column("newsletter_id", sa.Integer(), nullable=True))
+    op.add_column("topic", sa.Column("digest", sa.JSON(), server_default=sa.text("'{}'"), nullable=False))
+    op.add_column("digest", sa.Column("styles", sa.JSON(), server_default=sa.text("'{}'"), nullable=False))
+    op.add_column("source", sa.Column("priority", sa.Integer(), server_default=sa.text("5"), nullable=False))
+    op.create_table(
+        "issue",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("topic_id", sa.Integer(), nullable=False),
+        sa.Column("issued_on", sa.Date(), nullable=False),
+        sa.Column("digest_id", sa.Integer(), nullable=False),
+        sa.Column("slot_at", UtcDateTime(), nullable=False),
+        sa.Column("release", sa.Integer(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["digest_id"], ["digest.id"]),
+        sa.ForeignKeyConstraint(["topic_id"], ["topic.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("topic_id", "issued_on"),
+    )
+    op.create_index("ix_issue_digest_id", "issue", ["digest_id"])
+    op.create_index("ix_issue_created_at", "issue", ["created_at"])

@@ -1,0 +1,102 @@
+"""Holdings: what the archive shows. Topics that anybody may read, in their newsletters, and the issues of them.
+
+Nothing else reaches a page of the archive: every page asks here first, as things are at that moment, so that a topic
+that is private, paused or gone is as if it had never been there.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from dispatcher.model.archive import Issue
+from dispatcher.model.content import Story, Topic
+from dispatcher.model.outbound import Newsletter
+from dispatcher.pipeline import views
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.optin import offered
+from dispatcher.pipeline.views import Standing
+from dispatcher.store import Transaction, issues, newsletters
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A topic that anybody may read, in its newsletter. `latest_at` is the slot of its latest issue, if asked for."""
+
+    topic: Topic
+    newsletter: Newsletter
+    latest_at: datetime | None = None
+
+    @property
+    def topic_id(self) -> int:
+        """The topic's id."""
+        return self.topic.id or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """An issue with what can still be shown of it."""
+
+    offer: Offer
+    issue: Issue
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What stands in an issue. `more` counts the stories that are not shown."""
+
+    number: Number
+    stories: tuple[Story, ...]
+    more: int
+
+    @property
+    def lasting_id(self) -> str:
+        """The id that it has for feed readers."""
+        offer, issue = self.number.offer, self.number.issue
+        return lasting_id(offer.newsletter, f"{offer.topic.slug} {issue.issued_on}")
+
+
+async def offers(ctx: Context, tx: Transaction) -> dict[str, Offer]:
+    """By slug: the topics on offer, of newsletters that are published."""
+    published = {one.id: one for one in await newsletters.every(tx) if not one.is_paused}
+    found = {}
+    for slug, topic in (await offered(tx)).items():
+        if newsletter := published.get(topic.newsletter_id or ctx.newsletter.id):
+            found[slug] = Offer(topic, newsletter)
+    return found
+
+
+async def dated(tx: Transaction, some: Sequence[Offer]) -> list[Offer]:
+    """The same with the slots of their latest issues."""
+    last = await issues.latest(tx, [offer.topic_id for offer in some])
+    return [replace(o, latest_at=last[o.topic_id].slot_at) if o.topic_id in last else o for o in some]
+
+
+async def numbers(ctx: Context, tx: Transaction, some: Sequence[Offer], found: Sequence[Issue]) -> list[Number]:
+    """Issues of these topics, in their order. One of which nothing is kept any more is left out."""
+    of_topic = {offer.topic_id: offer for offer in some}
+    digests = await issues.digests(tx, found)
+    standings = {one.digest.id: one for one in await views.look(ctx, tx, digests.values())}
+    return [
+        Number(of_topic[issue.topic_id], issue, standings[issue.digest_id])
+        for issue in found
+        if issue.digest_id in standings
+    ]
+
+
+async def summaries(ctx: Context, some: Sequence[Number]) -> list[Summary]:
+    """What stands in issues."""
+    found = await views.contents(ctx, [number.standing for number in some])
+    return [
+        Summary(number, content.stories, content.more + number.standing.left_out)
+        for number, content in zip(some, found, strict=True)
+    ]
+
+
+def lasting_id(newsletter: Newsletter, name: str) -> str:
+    """An IRI that neither a new address of our pages nor another title changes (RFC 4287 §4.2.6): the list's own id
+    is in it."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"{newsletter.list_id or newsletter.slug} {name}").urn

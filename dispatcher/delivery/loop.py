@@ -6,7 +6,6 @@ import asyncio
 import gc
 from collections.abc import Callable
 
-
 PATIENCE = (50_000, 20, 100)
 """How many objects more there are when the collector looks, and how many looks later it looks further."""
 

@@ -43,15 +43,10 @@ class Kept:
 
 def dumps(draft: Draft, numbers: Mapping[Stretch, int]) -> str:
     """A draft whose stretches are kept under these numbers."""
-    known = {
-        "format": FORMAT,
-        "boundary": draft.boundary,
-        "subject": [piece if isinstance(piece, str) else asdict(piece) for piece in draft.subject],
-        "frame": numbers[draft.frame.stretch],
-        "text": [numbers[stretch] for stretch in draft.text],
-        "html": [numbers[stretch] for stretch in draft.html],
-    }
-    return _encode(known)
+    subject = _encode([piece if isinstance(piece, str) else asdict(piece) for piece in draft.subject])
+    text, html = (",".join([str(numbers[stretch]) for stretch in part]) for part in (draft.text, draft.html))
+    head = f'{{"format":{FORMAT},"boundary":"{draft.boundary}","subject":{subject}'
+    return f'{head},"frame":{numbers[draft.frame.stretch]},"text":[{text}],"html":[{html}]}}'
 
 
 def loads(text: str) -> Kept | Wire:

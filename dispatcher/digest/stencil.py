@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from enum import IntEnum
 from functools import cached_property, lru_cache
+from itertools import count
 from typing import Any
 
 from jinja2 import nodes
@@ -60,11 +61,11 @@ class Reader:
     @cached_property
     def common(self) -> int:
         """A number that stands for what is not this reader's own: it is cheaper to compare."""
-        known = (self.personal.topics, self.personal.cadence, self.letterhead, self.tongue)
+        known = (self.personal.topics, self.personal.cadence, _number_of(self.letterhead), self.tongue)
         if len(_common) > KEPT:
             _common.clear()
             _drawings.clear()
-        return _common.setdefault(known, len(_common))
+        return _common.setdefault(known, next(_numbers))
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -100,9 +101,22 @@ def printed(value: str, *, html: bool) -> str:
 
 _drawings: OrderedDict[Any, Drawn] = OrderedDict()
 _common: dict[Any, int] = {}
+_letterheads: dict[int, tuple[Letterhead, int]] = {}
+_numbers = count()
 _FIRST, _FILL, _END = 0xE010, "\ue00f", "\ue00e"
 _STAND_IN = re.compile(f"([{chr(_FIRST)}-{chr(_FIRST + len(CARRIED) - 1)}]){_FILL}*{_END}")
 _RESERVED = re.compile(f"[\ue000-{chr(_FIRST + len(CARRIED) - 1)}]")
+
+
+def _number_of(letterhead: Letterhead) -> int:
+    """The same for equal letterheads. Nearly always it is the very same object, which is found without a look at it."""
+    found = _letterheads.get(id(letterhead))
+    if found is None or found[0] is not letterhead:
+        number = _common.setdefault(letterhead, next(_numbers))
+        if len(_letterheads) > KEPT:
+            _letterheads.clear()
+        found = _letterheads[id(letterhead)] = letterhead, number
+    return found[1]
 
 
 def _shape(use: Use, value: str) -> Any:

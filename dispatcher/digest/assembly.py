@@ -36,7 +36,7 @@ class Envelope:
 
 
 def assemble(wire: Wire, envelope: Envelope) -> bytes:
-    """One reader's message, the same bytes every time.
+    """One reader's message, the same bytes every time: ASCII, but for the To of an address that needs SMTPUTF8 (F8).
 
     AddressError if the recipient cannot be written to (its `enhanced` says why), HeaderError if a further header
     cannot be sent, TemplateError if a personal block fails for this reader.
@@ -53,7 +53,7 @@ def assemble(wire: Wire, envelope: Envelope) -> bytes:
             message += _body(part, reader, own, html=subtype == "html")
             message.append("\r\n")
     message.append(f"--{wire.boundary}--\r\n")
-    return "".join(message).encode("ascii")
+    return "".join(message).encode("ascii" if envelope.recipient.isascii() else "utf-8")
 
 
 _PART_HEAD = "--%s\r\nContent-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: %s\r\n\r\n"
@@ -65,7 +65,7 @@ _OURS = frozenset(
 
 def _own_headers(wire: Wire, envelope: Envelope, reader: Reader) -> Iterator[str]:
     subject = "".join(p if isinstance(p, str) else _spelled_out(p, reader) for p in wire.subject)
-    yield headers.mailbox("To", envelope.personal.name, envelope.recipient)
+    yield headers.mailbox("To", envelope.personal.name, envelope.recipient, beyond_ascii=True)
     yield headers.text("Subject", headers.one_line(subject) or wire.letterhead.name)
     yield headers.date(envelope.dated_at)
     yield headers.protocol("Message-ID", envelope.message_id)

@@ -36,9 +36,10 @@ def text(name: str, value: str) -> str:
     return _folded(name, _words(one_line(value), len(name) + 2))
 
 
-def mailbox(name: str, display_name: str, address: str) -> str:
-    """An address header such as To. AddressError if the address cannot be used."""
-    return _folded(name, [*_phrase(one_line(display_name), len(name) + 2), _angled(display_name, addr_spec(address))])
+def mailbox(name: str, display_name: str, address: str, *, beyond_ascii: bool = False) -> str:
+    """An address header such as To. AddressError if the address cannot be used; `beyond_ascii` is as for `addr_spec`."""
+    spec = addr_spec(address, beyond_ascii=beyond_ascii)
+    return _folded(name, [*_phrase(one_line(display_name), len(name) + 2), _angled(display_name, spec)])
 
 
 def list_id(name: str, label: str) -> str:

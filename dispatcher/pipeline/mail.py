@@ -99,13 +99,13 @@ class Mail:
         goes_on = decision.counts or transport.failing_since is None
         return Tried(outcome, decision, _strike(delivery, decision), goes_on)
 
-    async def _send(self, delivery: Claimed, message: Vetted, ready: Ready) -> Outcome | None:
+    async def _send(self, delivery: Claimed, message: bytes, ready: Ready) -> Outcome | None:
         """Under an envelope sender that names the delivery, where bounces have an address of their own (VERP)."""
         ours, transport = self._ctx.addresses(delivery.newsletter_id), self._ctx.transport
         sender = verp(ours.bounces, delivery.id, self._ctx.address_key) if ours.bounces else ours.sender
         return await transport.send(sender, delivery.recipient, message, ready=ready, envelope_id=str(delivery.id))
 
-    def _message(self, delivery: Claimed) -> Vetted | Outcome:
+    def _message(self, delivery: Claimed) -> bytes | Outcome:
         """The message as it goes to the wire, or why there is none."""
         wire = self._wires.get(delivery.digest_id or 0)
         if wire is None:
@@ -115,7 +115,8 @@ class Mail:
         try:
             message = assemble(wire, wires.envelope_of(delivery, wire, self._ctx.keyring))
             domain = self._ctx.addresses(delivery.newsletter_id).domain
-            return Vetted(signed(self._ctx.signer, delivery, message, domain, by=wire.door.signed_by))
+            octets = signed(self._ctx.signer, delivery, message, domain, by=wire.door.signed_by)
+            return Vetted(octets) if delivery.recipient.isascii() else octets
         except AddressError as error:
             blame = Blame.ADDRESS if error.enhanced.startswith("5.1.") else Blame.MESSAGE
             return Outcome(OutcomeKind.REJECTED, enhanced=error.enhanced, text=str(error), blame=blame)

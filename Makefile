@@ -39,7 +39,7 @@ bench: $(READY) ## Measure; see docs/benchmarks.md
 bench-tools: $(READY) ## Fetch what bench-send compares itself with: smtp-source, nodemailer
 	$(BIN)/python -m benchmarks.tools
 
-bench-%: $(READY) ## Measure one thing: bench-chain, bench-imports, bench-match, bench-send, bench-sign, bench-web
+bench-%: $(READY) ## Measure one thing: bench-chain, bench-imports, bench-match, bench-render, bench-send, bench-sign, bench-web
 	$(BIN)/python -m benchmarks $*
 
 lock: $(READY) ## Pin the dependencies again (needs uv)

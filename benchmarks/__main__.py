@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import chain, imports, match, send, sign, web
+from benchmarks import chain, imports, match, render, send, sign, web
 
 BENCHES = {
     "chain": chain.main,
     "imports": imports.main,
     "match": match.main,
+    "render": render.main,
     "send": send.main,
     "sign": sign.main,
     "web": web.main,

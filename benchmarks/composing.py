@@ -42,7 +42,7 @@ async def _measured(rounds: int, count: int) -> tuple[float, ...]:
             ids = list(range(1, 3 * count + 1))
             first = await _loading(ctx, ids[:count])
             outlined = await _outlines(ctx, ids[count : 2 * count])
-            composer = ctx.kept(Bindery).composer
+            composer = ctx.kept(Bindery).composer(ctx.newsletter.id or 0)
             whole = _each(outlined[:WHOLE], composer.render)
             _each(outlined, composer.compose)  # so that all is known
             known = _each(outlined, composer.compose)

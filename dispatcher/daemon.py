@@ -22,6 +22,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from dispatcher import clock
 from dispatcher.errors import DispatcherError, SourceError
 from dispatcher.observability.logs import logger
+from dispatcher.pipeline import standins
 from dispatcher.pipeline.archive import archive
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.declare import declare
@@ -220,6 +221,7 @@ class Daemon:
         return found
 
     async def _declare(self) -> None:
+        await standins.inspect(self.ctx, clock.now())
         report = await declare(self.ctx, clock.now(), pause_missing=True, yes=self._yes)
         if report.created or report.updated or report.paused:
             log.info("config applied", created=report.created, updated=report.updated, paused=report.paused)

@@ -80,7 +80,14 @@ class CadenceError(DispatcherError):
 
 
 class TemplateError(DispatcherError):
-    """A template cannot be compiled or rendered; the message names file and line."""
+    """A template cannot be compiled or rendered; the message names file and line.
+
+    `files` are those that it passed through, the innermost first.
+    """
+
+    def __init__(self, message: str, *, subject: str | None = None, files: tuple[str, ...] = ()) -> None:
+        super().__init__(message, subject=subject)
+        self.files = files
 
 
 class TransportError(DispatcherError):

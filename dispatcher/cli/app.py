@@ -15,6 +15,7 @@ from dispatcher.cli import (
     demo,
     dkim,
     initialise,
+    newsletters,
     operators,
     preview,
     roster,
@@ -24,6 +25,7 @@ from dispatcher.cli import (
     steps,
     subscribers,
     suppressions,
+    templates,
     tokens,
     topics,
     webhooks,
@@ -61,11 +63,11 @@ def options(
     Session.config, Session.debug = config, debug
 
 
-for module in (initialise, steps, demo, preview, status):
+for module in (initialise, steps, demo, preview, status, newsletters):
     module.register(app)
 roster.register(subscribers.app)
 for group in (
     send, sources, topics, subscribers, suppressions, articles, deliveries,
-    webhooks, tokens, operators, dkim, configuration, database,
+    webhooks, tokens, operators, dkim, templates, configuration, database,
 ):  # fmt: skip
     app.add_typer(group.app)

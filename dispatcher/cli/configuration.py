@@ -29,6 +29,7 @@ def show_settings(json: Json = False) -> None:
 def check(json: Json = False) -> None:
     """Check everything at once: keys, values, zones, queries, cadences, templates, DKIM keys."""
     from dispatcher.cli import show
+    from dispatcher.config import look
     from dispatcher.pipeline.preview import try_templates
     from dispatcher.pipeline.signing import Signer
 
@@ -36,7 +37,10 @@ def check(json: Json = False) -> None:
     Signer.of(settings)
     try_templates(settings)
     counts = {name: len(getattr(settings, name)) for name in ("sources", "topics", "subscribers")}
+    warnings = look.warnings(settings)
+    for warning in warnings:
+        show.note(f"{settings.file}: {warning}")
     if json:
-        show.as_json({"file": str(settings.file), **counts})
+        show.as_json({"file": str(settings.file), **counts, "warnings": warnings})
     else:
         show.say(f"{settings.file}: fine ({', '.join(f'{count} {name}' for name, count in counts.items())})")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dispatcher.cli.options import At
+from dispatcher.cli.options import At, Json
 from dispatcher.cli.session import context, run
 
 if TYPE_CHECKING:
@@ -26,8 +26,13 @@ def preview(
     at: At = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it here: .html, .txt or .eml.")] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Say why each story is in it, or is not.")] = False,
+    json: Json = False,
 ) -> None:
     """Show what a reader would get next, or at a given time. Nothing is sent or changed."""
+    if why or json:
+        run(_reasons(email, at, json=json))
+        return
     run(_preview(email, at, out, open_=open_))
 
 
@@ -50,6 +55,15 @@ async def _preview(email: str, at: datetime | None, out: Path | None, *, open_: 
         import webbrowser
 
         webbrowser.open(target.resolve().as_uri())
+
+
+async def _reasons(email: str, at: datetime | None, *, json: bool) -> None:
+    from dispatcher.cli import reasons
+    from dispatcher.pipeline.reasons import account
+
+    async with context() as ctx:
+        found = await account(ctx, email, at)
+    reasons.tell(found, json=json)
 
 
 def _kind(found: Preview, suffix: str) -> bytes:

@@ -130,6 +130,7 @@ async def _web(listen: str) -> None:
 async def _once(at: datetime | None, *, yes: bool, json: bool) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
+    from dispatcher.pipeline import standins
     from dispatcher.pipeline.context import open_context
     from dispatcher.pipeline.declare import declare
     from dispatcher.pipeline.once import once
@@ -137,6 +138,7 @@ async def _once(at: datetime | None, *, yes: bool, json: bool) -> None:
     with show.progress("one pass through all steps", quiet=json):
         settings, now = load_file(), at or clock.now()
         async with open_context(settings, now=now, alone=True) as ctx:
+            await standins.inspect(ctx, now)
             declared = await declare(ctx, now, pause_missing=True, yes=yes)
             done = await once(ctx, now)
     reports = {"config": _counts(declared)} | {step.name: _counts(getattr(done, step.name)) for step in fields(done)}

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="subscribers", cls=Listing, help="Who reads.", epilog=ALONE)
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
+Letters = Annotated[
+    list[str] | None,
+    typer.Option("--newsletter", metavar="SLUG", help="A newsletter to read, with all its topics; may be repeated."),
+]
 Topics = Annotated[
     list[str] | None, typer.Option("--topic", metavar="SLUG", help='A topic, or "topic=cadence"; may be repeated.')
 ]
@@ -100,6 +104,7 @@ async def _show_one(email: str, *, json: bool) -> None:
         described = (await _described(ctx, tx, [found]))[0]
         due = (await subscribers.schedules(tx, [found.id or 0])).get(found.id or 0, [])
         sent = await outbox.listing(tx, subscriber_id=found.id, limit=10)
+        names = {i: one.name if len(ctx.newsletters) > 1 else "" for i, one in ctx.newsletters.items()}
     if json:
         show.as_json({**described, "schedules": due, "deliveries": sent})
         return
@@ -107,7 +112,8 @@ async def _show_one(email: str, *, json: bool) -> None:
     show.facts(found.email, {name: value for name, value in described.items() if name not in ("id", "email")})
     for title, columns, rows in (
         ("follows", ("topic", "cadence", "status", "origin"), [list(s.values()) for s in followed]),
-        ("next", ("cadence", "due"), [(s.cadence, s.next_due_at) for s in due if s.next_due_at]),
+        ("next", ("newsletter", "cadence", "due"),
+         [(names[s.newsletter_id], s.cadence, s.next_due_at) for s in due if s.next_due_at]),
         ("latest deliveries", ("id", "slot", "status", "why"),
          [(d.id, d.slot_at, d.status.value, d.reason) for d in sent]),
     ):  # fmt: skip
@@ -123,28 +129,33 @@ def add(
     timezone: Zone = "",
     locale: Locale = "",
     cadence: Cadence = "daily at 07:30",
+    newsletter: Letters = None,
     consent: Annotated[str, typer.Option(metavar="TEXT", help="How they agreed; for somebody who had left.")] = "",
 ) -> None:
     """Add a person, active at once: you vouch for their consent."""
     values = {"name": name, "timezone": timezone, "locale": locale, "cadence": cadence}
-    run(_admit(email, topic or [], values, consent=consent, new=True))
+    run(_admit(email, topic or [], newsletter or [], values, consent=consent, new=True))
 
 
 @app.command("set")
 def change(
-    email: Email, topic: Topics = None, name: Name = "", timezone: Zone = "", locale: Locale = "", cadence: Cadence = ""
-) -> None:
+    email: Email, topic: Topics = None, newsletter: Letters = None, name: Name = "", timezone: Zone = "",
+    locale: Locale = "", cadence: Cadence = "",
+) -> None:  # fmt: skip
     """Change a person's settings, or have them follow more topics."""
     values = {"name": name, "timezone": timezone, "locale": locale, "cadence": cadence}
-    run(_admit(email, topic or [], values, consent="", new=False))
+    run(_admit(email, topic or [], newsletter or [], values, consent="", new=False))
 
 
-async def _admit(email: str, followed: list[str], values: dict[str, str], *, consent: str, new: bool) -> None:
+async def _admit(
+    email: str, followed: list[str], letters: list[str], values: dict[str, str], *, consent: str, new: bool
+) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
     from dispatcher.errors import StoreError
     from dispatcher.model.values import Origin, SubscriberStatus
     from dispatcher.pipeline.admission import admit
+    from dispatcher.pipeline.belonging import on_offer
     from dispatcher.pipeline.entries import subscriber_entry
     from dispatcher.pipeline.hooks import announce
     from dispatcher.store import subscribers, topics
@@ -155,6 +166,10 @@ async def _admit(email: str, followed: list[str], values: dict[str, str], *, con
     entry = subscriber_entry(email=email, topics=follows, **said)
     now = clock.now()
     async with context() as ctx, ctx.store.write() as tx:
+        if letters:
+            named = {follow["topic"] for follow in follows}
+            more = [slug for letter in letters for slug in await on_offer(ctx, tx, letter) if slug not in named]
+            entry = subscriber_entry(email=email, topics=[*follows, *({"topic": slug} for slug in more)], **said)
         found = await subscribers.by_email(tx, entry.email.lower())
         if new and found is not None and found.status != SubscriberStatus.UNSUBSCRIBED:
             raise StoreError(f"{entry.email} is here already; change them with `dispatcher subscribers set`")
@@ -209,14 +224,17 @@ async def _switch(email: str, *, on: bool) -> None:
 @app.command()
 def remove(
     email: Email,
+    newsletter: Annotated[str, typer.Option(metavar="SLUG", help="From this newsletter only; else from all.")] = "",
     erase: Annotated[bool, typer.Option("--erase", help="Forget who they were; a keyed hash stays.")] = False,
     yes: Yes = False,
 ) -> None:
     """Unsubscribe a person. Neither config nor an import will bring them back."""
-    run(_remove(email, erase=erase, yes=yes))
+    if newsletter and erase:
+        raise typer.BadParameter("a person is erased from all newsletters; give one of --newsletter and --erase")
+    run(_remove(email, newsletter=newsletter, erase=erase, yes=yes))
 
 
-async def _remove(email: str, *, erase: bool, yes: bool) -> None:
+async def _remove(email: str, *, newsletter: str, erase: bool, yes: bool) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
     from dispatcher.model.values import SubscriberStatus
@@ -231,13 +249,14 @@ async def _remove(email: str, *, erase: bool, yes: bool) -> None:
         if found.status == SubscriberStatus.UNSUBSCRIBED and not erase:
             show.say(f"{address} has unsubscribed already")
             return
+        letter = ctx.publications.named(newsletter) if newsletter else None
         act = f"Erase {address}? They cannot be told apart from strangers afterwards." if erase else (
-            f"Unsubscribe {address}? They will get nothing more.")  # fmt: skip
+            f"Unsubscribe {address}? They will get nothing more{f' of {letter.name}' if letter else ''}.")  # fmt: skip
         show.confirm(act, yes=yes)
-        newsletter_id, now = ctx.newsletter.id or 0, clock.now()
+        newsletter_id, now = letter.id or 0 if letter else enrolment.EVERY, clock.now()
         async with ctx.store.write() as tx:
             if erase:
-                await enrolment.erase(tx, ctx.address_key, found, newsletter_id, now)
+                await enrolment.erase(tx, ctx.address_key, found, now)
                 gone: dict[str, Any] = {"subscriber_id": found.id, "erased": True}
                 await announce(ctx, tx, "unsubscribed", now, key=f"cli:{found.id}:{now}", **gone)
             else:

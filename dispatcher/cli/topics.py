@@ -53,13 +53,16 @@ def add(
     name: Annotated[str, typer.Option(metavar="TEXT", help="What readers see; made from the slug by default.")] = "",
     description: Annotated[str, typer.Option(metavar="TEXT", help="One sentence for readers.")] = "",
     language: Language = "",
+    newsletter: Annotated[str, typer.Option(metavar="SLUG", help="The newsletter it belongs to.")] = "",
     private: Annotated[bool, typer.Option("--private", help="Not offered to the public.")] = False,
 ) -> None:
     """Add a topic to the database. The next ingest matches recent articles against it."""
-    run(_add(slug, query, name, description, language, public=not private))
+    run(_add(slug, query, name, description, language, newsletter, public=not private))
 
 
-async def _add(slug: str, query: str, name: str, description: str, language: str, *, public: bool) -> None:
+async def _add(
+    slug: str, query: str, name: str, description: str, language: str, newsletter: str, *, public: bool
+) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
     from dispatcher.pipeline import audit, catalogue
@@ -70,7 +73,7 @@ async def _add(slug: str, query: str, name: str, description: str, language: str
     entry = topic_entry(slug=slug, query=query, name=name, description=description, language=language, public=public)
     now = clock.now()
     async with context() as ctx, ctx.store.write() as tx:
-        await catalogue.add_topic(ctx, tx, entry, now)
+        await catalogue.add_topic(ctx, tx, entry, now, newsletter=newsletter)
         await audit.note(tx, "cli", "add topic", entry.slug, now, query=entry.query)
     show.say(f"added {entry.slug}")
 

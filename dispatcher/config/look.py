@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from dispatcher.config.fields import refused
 from dispatcher.config.section import Section
-from dispatcher.digest.theme import Theme, cleaned, faint, flaw
+from dispatcher.digest.theme import OURS, Theme, cleaned, faint, flaw
 
-_OURS = Theme()
+if TYPE_CHECKING:
+    from dispatcher.config.settings import Settings
 
 
 class ThemeSettings(Section):
     """[theme]: colours, logo and fonts of mails. A `dark_` colour that is empty is made from its twin."""
 
-    accent: str = _OURS.accent
-    paper: str = _OURS.paper
-    sheet: str = _OURS.sheet
-    ink: str = _OURS.ink
-    muted: str = _OURS.muted
-    rule: str = _OURS.rule
+    accent: str = OURS.accent
+    paper: str = OURS.paper
+    sheet: str = OURS.sheet
+    ink: str = OURS.ink
+    muted: str = OURS.muted
+    rule: str = OURS.rule
     dark_accent: str = ""
     dark_paper: str = ""
     dark_sheet: str = ""
@@ -29,10 +30,10 @@ class ThemeSettings(Section):
     dark_muted: str = ""
     dark_rule: str = ""
     logo: str = ""
-    logo_width: int = Field(_OURS.logo_width, ge=16, le=536)
+    logo_width: int = Field(OURS.logo_width, ge=16, le=536)
     logo_alt: str = ""
-    heading_font: str = _OURS.heading_font
-    body_font: str = _OURS.body_font
+    heading_font: str = OURS.heading_font
+    body_font: str = OURS.body_font
     images: Literal["remote", "inline", "none"] = "remote"
 
     @field_validator("*")
@@ -52,6 +53,11 @@ def stored(*layers: ThemeSettings) -> dict[str, Any]:
     return {name: value for name, value in chosen.items() if value != ThemeSettings.model_fields[name].default}
 
 
-def warnings(*layers: ThemeSettings) -> list[str]:
-    """Which words of a theme are too faint to be read well, and what would do."""
-    return [str(one) for one in faint(Theme.of(stored(*layers)))]
+def warnings(settings: Settings) -> list[str]:
+    """Where words of a theme are too faint to be read well, and what would do: of the site's, and of each newsletter's
+    that is not the same."""
+    found = {str(one): f"theme: {one}" for one in faint(Theme.of(stored(settings.theme)))}
+    for number, entry in enumerate(settings.newsletters):
+        for one in faint(Theme.of(stored(settings.theme, entry.theme))):
+            found.setdefault(str(one), f"newsletters[{number}].theme: {one}")
+    return list(found.values())

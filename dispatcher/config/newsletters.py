@@ -23,6 +23,7 @@ from dispatcher.config.fields import (
     WebUrlOrBlank,
     type_of_list,
 )
+from dispatcher.config.look import ThemeSettings
 from dispatcher.config.section import Section
 
 DEFAULT = "default"
@@ -42,5 +43,6 @@ class NewsletterEntry(Section):
     url: WebUrlOrBlank = ""
     language: LanguageOrBlank = ""
     postal_address: Paragraph = ""
-    topics: Annotated[tuple[FilledLine, ...], type_of_list] = ()
+    theme: ThemeSettings = ThemeSettings()
     digest: StyleSettings = StyleSettings()
+    topics: Annotated[tuple[FilledLine, ...], type_of_list] = ()

@@ -47,6 +47,7 @@ from dispatcher.config.fields import (
     at_least,
     type_of_list,
 )
+from dispatcher.config.letters import LettersSettings, PreheadersSettings, SubjectsSettings
 from dispatcher.config.look import ThemeSettings
 from dispatcher.config.newsletters import NewsletterEntry
 from dispatcher.config.section import Section
@@ -244,6 +245,9 @@ class Document(Section):
     schedule: ScheduleSettings = ScheduleSettings()
     digest: DigestSettings = DigestSettings()
     theme: ThemeSettings = ThemeSettings()
+    subjects: SubjectsSettings = SubjectsSettings()
+    preheaders: PreheadersSettings = PreheadersSettings()
+    letters: LettersSettings = LettersSettings()
     send: SendSettings = SendSettings()
     limits: Annotated[tuple[LimitSettings, ...], type_of_list] = ()
     safety: SafetySettings = SafetySettings()

@@ -7,7 +7,7 @@ through twice. Lines end in CRLF, hold at most 998 octets and never begin with a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -43,24 +43,38 @@ def assemble(wire: Wire, envelope: Envelope) -> bytes:
     """
     personal = envelope.personal
     if not personal.email:
-        personal = Personal(personal.name, envelope.recipient, personal.topics, personal.cadence)
+        personal = replace(personal, email=envelope.recipient)
     reader = Reader(personal, wire.letterhead, envelope.links, (wire.locale, wire.timezone))
     own = Own(reader.own)
     with speaking(voice(wire.locale, wire.timezone)):
         message = [wire.sender, *_own_headers(wire, envelope, reader), wire.shared, "\r\n"]
+        inner = wire.boundary if not wire.pictures else _inner(wire.boundary)
         for subtype, part in (("plain", wire.text), ("html", wire.html)):
-            message.append(_PART_HEAD % (wire.boundary, subtype, part.encoding))
-            message += _body(part, reader, own, html=subtype == "html")
+            is_html = subtype == "html"
+            if is_html and wire.pictures:
+                message.append(_RELATED_HEAD % (wire.boundary, inner))
+            message.append(_PART_HEAD % (inner if is_html else wire.boundary, subtype, part.encoding))
+            message += _body(part, reader, own, html=is_html)
             message.append("\r\n")
+    if wire.pictures:
+        message += [f"--{inner}\r\n{picture}\r\n" for picture in wire.pictures]
+        message.append(f"--{inner}--\r\n\r\n")
     message.append(f"--{wire.boundary}--\r\n")
     return "".join(message).encode("ascii" if envelope.recipient.isascii() else "utf-8")
 
 
+_RELATED_HEAD = '--%s\r\nContent-Type: multipart/related; type="text/html";\r\n boundary="%s"\r\n\r\n'
 _PART_HEAD = "--%s\r\nContent-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: %s\r\n\r\n"
 _OURS = frozenset(
     ("from", "to", "subject", "date", "message-id", "mime-version", "content-type", "content-transfer-encoding",
-     "reply-to", "list-id", "list-post", "list-archive", "auto-submitted", "precedence", "sender", "cc", "bcc")
+     "reply-to", "list-id", "list-post", "list-archive", "feedback-id", "auto-submitted", "precedence", "sender", "cc",
+     "bcc")
 )  # fmt: skip
+
+
+def _inner(boundary: str) -> str:
+    """The boundary within the other one: neither begins with the other (RFC 2046 §5.1.1), and no part holds it (F5)."""
+    return f"=_r{boundary[2:]}"
 
 
 def _own_headers(wire: Wire, envelope: Envelope, reader: Reader) -> Iterator[str]:

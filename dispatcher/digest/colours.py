@@ -7,7 +7,7 @@ from typing import cast
 
 Triple = tuple[float, float, float]
 
-_NEARLY_BLACK, _WHITE = "#14110d", "#ffffff"
+_WHITE, _NEARLY_BLACK, _BLACK = "#ffffff", "#14110d", "#000000"
 
 
 def contrast(one: str, other: str) -> float:
@@ -34,6 +34,11 @@ def toned(colour: str, lightness: float, most_colourful: float) -> str:
     return _written(colorsys.hls_to_rgb(hue, lightness, min(saturation, most_colourful)))
 
 
+def is_grey(colour: str) -> bool:
+    """Whether it has no hue."""
+    return len(set(_parts(colour))) == 1
+
+
 def legible(colour: str, behind: str, ratio: float) -> str:
     """The colour, or the nearest one of its hue that has this contrast; if none has, the best of black and white."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*_parts(colour))
@@ -48,8 +53,8 @@ def legible(colour: str, behind: str, ratio: float) -> str:
 
 
 def readable_on(behind: str) -> str:
-    """White or nearly black, whichever can be read better; white if that is good enough."""
-    return _WHITE if contrast(_WHITE, behind) >= max(4.5, contrast(_NEARLY_BLACK, behind) / 3) else _NEARLY_BLACK
+    """White if it can be read there (4.5), else nearly black, else black: where white cannot, black can."""
+    return next((one for one in (_WHITE, _NEARLY_BLACK) if contrast(one, behind) >= 4.5), _BLACK)
 
 
 def _steps(hue: float, lightness: float, saturation: float, way: int) -> list[str]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dispatcher.digest.body import LONGEST
 from dispatcher.digest.fragments import Told
+from dispatcher.digest.plain import cut_at_word
 from dispatcher.model.content import Article, Story
 from dispatcher.model.outbound import DigestContent, Section
 from dispatcher.model.values import PLAIN, DeliveryKind, Layout, Style
@@ -25,14 +28,17 @@ Item = tuple[int, int, int, str, tuple[str, ...]]
 def identity(
     items: Sequence[Item], *, newsletter_id: int, kind: DeliveryKind, locale: str, zone: str, cadence: str,
     slot_at: datetime, more: int, layout: str, look: str, now: datetime, styles: Mapping[str, Any] | None = None,
+    rest: Sequence[Item] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """A digest's row: two readers whose mail would show the same get the same `key`, and so the same digest.
 
+    `rest` is what of `more` the digest's own page shows, which the mail leads to.
     `look` stands for everything else that shows: caps, the version of templates and theme. Of the slot only what a
     reader sees counts, the local day.
     """
     day = slot_at.astimezone(ZoneInfo(zone)).date().isoformat()
-    shown = [newsletter_id, kind, locale, zone, cadence, day, more, layout, look, items, *([styles] if styles else [])]
+    seldom = [one for one in (styles, rest) if one]
+    shown = [newsletter_id, kind, locale, zone, cadence, day, more, layout, look, items, *seldom]
     text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
     return {
         "key": hashlib.sha256(text.encode()).hexdigest(),
@@ -42,12 +48,17 @@ def identity(
         "timezone": zone,
         "cadence": cadence,
         "slot_at": slot_at,
-        "items": [[*item[:4], list(item[4])] for item in items],
+        "items": _stored(items),
         "more": more,
+        "rest": _stored(rest),
         "layout": layout,
         "styles": dict(styles or {}),
         "created_at": now,
     }
+
+
+def _stored(items: Sequence[Item]) -> list[list[Any]]:
+    return [[*item[:4], list(item[4])] for item in items]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,7 @@ class Outline:
     notice: tuple[str, ...] = ()
     layouts: Mapping[str, str] = field(default_factory=dict)
     """By label, of the sections that are laid out otherwise."""
+    newsletter_id: int = 0
 
     @property
     def setting(self) -> Hashable:
@@ -131,6 +143,7 @@ def outline(digest: Any, tell: Callable[[int, Sequence[str], int | None], Told |
         digest.letter,
         tuple(part for part in digest.notice.split("\n\n") if part),
         {label: style.layout for label, style in styles.items() if style.layout},
+        digest.newsletter_id,
     )
 
 
@@ -151,7 +164,7 @@ def story(article: Article, source: str) -> Story:
     return Story(
         title=article.title,
         url=article.url,
-        summary=article.summary if article.url else article.body_text or article.summary,
+        summary=article.summary if article.url else _in_paragraphs(article.body_text) or article.summary,
         source=source,
         authors=tuple(article.authors),
         tags=tuple(article.tags),
@@ -161,9 +174,19 @@ def story(article: Article, source: str) -> Story:
     )
 
 
+def body(article: Article) -> tuple[str, str]:
+    """The whole of an article, as text and as HTML, as far as it can be mailed."""
+    return _in_paragraphs(cut_at_word(article.body_text, LONGEST)), article.body_html
+
+
 def shortened(story: Story, length: int) -> Story:
     """A story with so many characters of its summary. One that leads nowhere is shown whole: it stands nowhere else."""
     return replace(story, summary=_shorten(story.summary, length)) if story.url else story
+
+
+def _in_paragraphs(text: str) -> str:
+    """An article's text, which has a line for each block, as templates know it: with empty lines between."""
+    return re.sub("\n+", "\n\n", text)
 
 
 def _shorten(text: str, length: int) -> str:

@@ -26,22 +26,31 @@ def blaming(template: str, files: Iterable[str] = (), *, first_line: int = 1) ->
         raise
     except TemplateSyntaxError as error:
         where = f"{error.filename or template}:{error.lineno + first_line - 1}"
-        raise TemplateError(f"{where}: {_hinted(error.message or '')}", subject=template) from error
+        broken = (error.filename,) if error.filename else ()
+        message = f"{where}: {_hinted(error.message or '')}"
+        raise TemplateError(message, subject=template, files=(*broken, *_passed(error, {template, *files}))) from error
     except Exception as error:
-        place = _place(error, {template, *files}) or (template, 1)
-        message = f"{place[0]}:{place[1] + first_line - 1}: {_reason(error, files)}"
-        raise TemplateError(message, subject=template) from error
+        passed = _passed(error, {template, *files})
+        file, line = next(iter(passed.items()), (template, 1))
+        message = f"{file}:{line + first_line - 1}: {_reason(error)}"
+        raise TemplateError(message, subject=template, files=tuple(passed)) from error
 
 
-def _place(error: Exception, files: set[str]) -> tuple[str, int] | None:
-    """The innermost line of a template that the error passed through. Jinja puts templates into the traceback."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
-    return (frames[-1].filename, frames[-1].lineno or 1) if frames else None
+def _passed(error: Exception, files: set[str]) -> dict[str, int]:
+    """The templates that an error passed through, the innermost first, with the innermost line of each.
+
+    Jinja puts templates into the traceback.
+    """
+    passed: dict[str, int] = {}
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if frame.f_code.co_filename in files:
+            passed.setdefault(frame.f_code.co_filename, line)
+    return passed
 
 
-def _reason(error: Exception, files: Iterable[str]) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
-        return "the template includes itself without end"
+        return "a template or macro includes itself without end, or brackets are nested too deep"
     return str(error) or type(error).__name__
 
 

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import BaseLoader, Environment, TemplateNotFound
 
+from dispatcher.digest import mjml
 from dispatcher.digest.jinja import nearest
 from dispatcher.digest.voice import WORDS
 from dispatcher.errors import TemplateError
 
 FileMap = dict[str, tuple[str, str]]
 """Template name → its source, and the file it came from."""
+
+LARGEST_FILE = 1_000_000
+"""Octets. What is larger is no template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A template of the operator's that cannot be used, by its name, and why."""
+
+    name: str
+    reason: str
 
 
 class Files(BaseLoader):
@@ -30,20 +43,34 @@ class Files(BaseLoader):
 
 
 def read(folders: Sequence[Path], *, of_pages: bool = False) -> FileMap:
-    """Name → source and file, of every template in the folders: those of mails, or those of web pages (`web/`)."""
+    """Name → source and file, of every template in the folders: those of mails, or those of web pages (`web/`).
+
+    One in an earlier folder goes before its namesake in a later one. TemplateError if one cannot be read.
+    """
     files: FileMap = {}
     for folder in reversed(folders):
-        for path in sorted(folder.rglob("*.j2")):
-            name = path.relative_to(folder).as_posix()
-            if name.startswith("web/") != of_pages:
-                continue
-            try:
-                files[name] = path.read_text("utf-8-sig"), str(path)
-            except UnicodeDecodeError as error:
-                raise TemplateError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
-            except OSError as error:
-                raise TemplateError(f"{path}: cannot be read: {error.strerror}") from error
+        found, faults = gather(folder, of_pages=of_pages)
+        if faults:
+            raise TemplateError(faults[0].reason)
+        files |= found
     return files
+
+
+def gather(folder: Path, *, of_pages: bool = False) -> tuple[FileMap, list[Fault]]:
+    """The templates of one folder, and what is wrong with those that cannot be read."""
+    files: FileMap = {}
+    faults = []
+    for name, path in _named(folder):
+        if name.startswith("web/") != of_pages:
+            continue
+        try:
+            if name in files:
+                raise TemplateError(f"{path}: stands beside {files[name][1]}; keep one of the two")
+            source = _text(path)
+            files[name] = (mjml.compile(source, str(path)) if mjml.is_mjml(path.name) else source), str(path)
+        except TemplateError as error:
+            faults.append(Fault(name, str(error)))
+    return files, faults
 
 
 def version(files: FileMap) -> str:
@@ -54,3 +81,27 @@ def version(files: FileMap) -> str:
     for path in sorted(WORDS.glob("*.po")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _named(folder: Path) -> Iterator[tuple[str, Path]]:
+    """What looks like a template, under the name that others know it by."""
+    if folder.exists() and not folder.is_dir():
+        raise TemplateError(f"{folder}: [templates] folder names this, which is no folder")
+    for path in sorted((*folder.rglob("*.j2"), *folder.rglob("*.mjml"))):
+        yield mjml.name_of(path.relative_to(folder).as_posix()), path
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise TemplateError(f"{path}: {'leads nowhere' if not path.exists() else 'is no file'}")
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise TemplateError(f"{path}: larger than {LARGEST_FILE:,} bytes: that is no template")
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
+    except OSError as error:
+        raise TemplateError(f"{path}: cannot be read: {error.strerror}") from error
+    if "\0" in text:
+        raise TemplateError(f"{path}: holds the byte 0: that is no text")
+    return text

@@ -11,11 +11,11 @@ from typing import Any
 from jinja2 import BaseLoader, StrictUndefined, pass_context, pass_eval_context
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 from markupsafe import Markup, escape
 
 from dispatcher.digest import body, plain, voice
+from dispatcher.digest.bounds import BoundedEnvironment
 
 SHARED_NAMES = ("newsletter", "theme", "digest", "sections", "stories", "more", "lang", "dir")
 """What a template knows outside `{% personal %}`."""
@@ -26,9 +26,9 @@ PERSONAL_NAMES = ("subscriber", "topics", "cadence", "newsletter", "theme", "lin
 
 def environment(
     loader: BaseLoader | None = None, *, html: bool | None = None,
-    kind: type[ImmutableSandboxedEnvironment] = ImmutableSandboxedEnvironment,
-) -> ImmutableSandboxedEnvironment:  # fmt: skip
-    """A sandbox for templates. `html` escapes always or never; None goes by the template's name."""
+    kind: type[BoundedEnvironment] = BoundedEnvironment,
+) -> BoundedEnvironment:  # fmt: skip
+    """A sandbox for templates, in which all ends. `html` escapes always or never; None goes by the template's name."""
     made = kind(
         loader=loader,
         autoescape=is_markup if html is None else html,

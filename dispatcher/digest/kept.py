@@ -2,7 +2,8 @@
 
     {"format": 2, "boundary": "=_…", "subject": ["Bridge opens"], "frame": 1, "text": [2, 7, 3], "html": [4, 8, 5, 6]}
 
-In format 1 everything stood in the JSON itself; such wires are still read.
+Where pictures are inside, "pictures" names them, too. In format 1 everything stood in the JSON itself; such wires are
+still read.
 """
 
 from __future__ import annotations
@@ -29,16 +30,18 @@ class Kept:
     frame: int
     text: list[int]
     html: list[int]
+    pictures: Sequence[int] = ()
 
     @property
     def numbers(self) -> list[int]:
         """The stretches it is made of."""
-        return [self.frame, *self.text, *self.html]
+        return [self.frame, *self.text, *self.html, *self.pictures]
 
     def wire(self, contents: Mapping[int, Piece]) -> Wire:
         """The wire. KeyError if one of its stretches is missing."""
         text, html = ([contents[number] for number in part] for part in (self.text, self.html))
-        return _frame(str(contents[self.frame])).wire(self.boundary, self.subject, text, html)
+        pictures = [contents[number] for number in self.pictures]
+        return _frame(str(contents[self.frame])).wire(self.boundary, self.subject, text, html, pictures)
 
 
 def dumps(draft: Draft, numbers: Mapping[Stretch, int]) -> str:
@@ -46,7 +49,8 @@ def dumps(draft: Draft, numbers: Mapping[Stretch, int]) -> str:
     subject = _encode([piece if isinstance(piece, str) else asdict(piece) for piece in draft.subject])
     text, html = (",".join([str(numbers[stretch]) for stretch in part]) for part in (draft.text, draft.html))
     head = f'{{"format":{FORMAT},"boundary":"{draft.boundary}","subject":{subject}'
-    return f'{head},"frame":{numbers[draft.frame.stretch]},"text":[{text}],"html":[{html}]}}'
+    tail = f',"pictures":{_encode([numbers[stretch] for stretch in draft.pictures])}' if draft.pictures else ""
+    return f'{head},"frame":{numbers[draft.frame.stretch]},"text":[{text}],"html":[{html}]{tail}}}'
 
 
 def loads(text: str) -> Kept | Wire:

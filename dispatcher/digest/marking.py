@@ -15,16 +15,16 @@ from itertools import count
 from typing import Any, TypeVar
 
 from jinja2 import nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dispatcher.digest import recorder
+from dispatcher.digest.bounds import BoundedEnvironment
 from dispatcher.digest.recorder import UnsharableError
 
 WATCHED = frozenset(("newsletter", "theme", "digest", "sections", "stories", "lang", "dir"))
 """What a macro may know: it is watched, or the same for all who share. `more` is neither."""
 
 
-class MarkingEnvironment(ImmutableSandboxedEnvironment):
+class MarkingEnvironment(BoundedEnvironment):
     """Compiles templates so that a recorder is told of their loops."""
 
     def __init__(self, **options: Any) -> None:

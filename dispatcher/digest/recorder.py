@@ -21,6 +21,7 @@ from jinja2.runtime import LoopContext, Macro, Undefined
 
 from dispatcher.digest.fragments import WHOLE, Body, Grounds, Read
 from dispatcher.digest.slots import Letterhead
+from dispatcher.digest.theme import Theme
 from dispatcher.digest.watch import LoopWatch, StoryWatch, Watch
 
 
@@ -142,7 +143,7 @@ class Recorder:
         """A value as part of a key. Of what is watched only its kind: what is read of it is told."""
         if self._constants.get(name) is value:
             return name
-        if isinstance(value, Watch | Letterhead | Undefined | Macro | TemplateModule):
+        if isinstance(value, Watch | Letterhead | Theme | Undefined | Macro | TemplateModule):
             return type(value).__name__
         if value is None or isinstance(value, str | int | float | date | timedelta):
             return type(value), value

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import css_inline
-from jinja2 import Environment
 
 from dispatcher.digest import jinja
 from dispatcher.digest.body import mailed
+from dispatcher.digest.bounds import BoundedEnvironment
+from dispatcher.digest.collection import Collection
 from dispatcher.digest.faults import blaming
 from dispatcher.digest.files import FileMap, Files, read, version
 from dispatcher.digest.fragments import size_of
@@ -59,8 +60,9 @@ class Templates:
     TemplateError if a file cannot be read.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self._files = read(folders)
+    def __init__(self, folders: Sequence[Path] = (), *, collection: Collection | None = None) -> None:
+        self.collection = collection or Collection(read(folders), {})
+        self._files = self.collection.files
         self._press = Press(self._files, jinja.environment(Files(self._files)))
         self.version = version(self._files)
 
@@ -93,7 +95,7 @@ class PartName(StrEnum):
 class Press:
     """One Jinja over template files, and what becomes of what it renders."""
 
-    def __init__(self, files: FileMap, environment: Environment) -> None:
+    def __init__(self, files: FileMap, environment: BoundedEnvironment) -> None:
         self._files, self.environment = files, environment
         self._personal = PersonalExtension.join(environment)
         self._inliner = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False)
@@ -107,6 +109,7 @@ class Press:
 
     def render(self, name: str, known: Mapping[str, Any]) -> str:
         """What a template says."""
+        self.environment.begin()
         return self.environment.get_template(name).render(known)
 
     def finish(self, part: PartName, text: str) -> str:

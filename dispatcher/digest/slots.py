@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, Template
+from jinja2 import Template
 
 from dispatcher.digest import jinja
+from dispatcher.digest.bounds import BoundedEnvironment
 from dispatcher.digest.faults import blaming
-from dispatcher.digest.theme import Theme
+from dispatcher.digest.theme import OURS, Theme
 from dispatcher.model.outbound import Newsletter, Personal
 
 
@@ -39,7 +40,7 @@ class Letterhead:
     url: str
     language: str
     postal_address: str
-    theme: Theme = Theme()
+    theme: Theme = OURS
 
     @classmethod
     def of(cls, newsletter: Newsletter) -> Letterhead:
@@ -91,6 +92,7 @@ def names(personal: Personal, letterhead: Letterhead, links: Links) -> dict[str,
 def fill(slot: Slot, known: dict[str, Any], *, html: bool) -> str:
     """A slot's text for one reader, in the current voice. TemplateError if it cannot be rendered."""
     with blaming(slot.template, first_line=slot.line):
+        _environment(html).begin()
         return _compiled(slot, html).render(known)
 
 
@@ -103,5 +105,5 @@ def _compiled(slot: Slot, html: bool) -> Template:
 
 
 @lru_cache(maxsize=2)
-def _environment(html: bool) -> Environment:
+def _environment(html: bool) -> BoundedEnvironment:
     return jinja.environment(html=html)

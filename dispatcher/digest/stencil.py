@@ -61,7 +61,8 @@ class Reader:
     @cached_property
     def common(self) -> int:
         """A number that stands for what is not this reader's own: it is cheaper to compare."""
-        known = (self.personal.topics, self.personal.cadence, _number_of(self.letterhead), self.tongue)
+        personal, back = self.personal, self.links.subscribe
+        known = (personal.topics, personal.cadence, personal.next_at, back, _number_of(self.letterhead), self.tongue)
         if len(_common) > KEPT:
             _common.clear()
             _drawings.clear()
@@ -137,7 +138,7 @@ def _draw(slot: Slot, reader: Reader, own: Sequence[str], shape: Sequence[Any], 
             known[place] = _stand_in(place, own[place])
     name, email, unsubscribe, preferences, view, action = known
     personal = replace(reader.personal, name=name, email=email)
-    links = Links(unsubscribe, preferences, view, action)
+    links = Links(unsubscribe, preferences, view, action, reader.links.subscribe)
     return tuple(_parts(fill(slot, names(personal, reader.letterhead, links), html=html)))
 
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from dispatcher.digest.colours import contrast, legible, mixed, readable_on, toned
+from dispatcher.digest.colours import contrast, is_grey, legible, mixed, readable_on, toned
 
 AA = 4.5
 """The least contrast of text with what is behind it. WCAG 2.2 §1.4.3"""
@@ -98,6 +98,10 @@ class Theme:
         return self.images != "none"
 
 
+OURS = Theme()
+"""How mails look where nobody has chosen anything."""
+
+
 class Faint(NamedTuple):
     """Words that cannot be read well: their colour, what is behind them, the contrast, and a colour that would do."""
 
@@ -114,14 +118,17 @@ class Faint(NamedTuple):
 
 
 def faint(theme: Theme) -> list[Faint]:
-    """The pairs of colours in which text stands and whose contrast is less than AA."""
+    """The colours of text whose contrast is less than AA, each with what it is least readable on."""
     found = []
     for dark in ("", "dark_"):
-        for words, behind in _PAIRS:
-            colour, background = getattr(theme, dark + words), getattr(theme, dark + behind)
-            ratio = contrast(colour, background)
+        for words, places in _STANDS_ON.items():
+            colour = enough = getattr(theme, dark + words)
+            backgrounds = {dark + place: getattr(theme, dark + place) for place in places}
+            ratio, behind = min((contrast(colour, background), name) for name, background in backgrounds.items())
+            for background in backgrounds.values():
+                enough = legible(enough, background, AA)
             if ratio < AA:
-                found.append(Faint(dark + words, dark + behind, ratio, legible(colour, background, AA)))
+                found.append(Faint(dark + words, behind, ratio, enough))
     return found
 
 
@@ -158,7 +165,7 @@ _DARK = {"paper": (0.07, 0.12), "sheet": (0.11, 0.12), "ink": (0.92, 0.3), "mute
 
 _COLOURS = frozenset(f"{dark}{name}" for dark in ("", "dark_") for name in ("accent", *_DARK))
 _FONTS = ("heading_font", "body_font")
-_PAIRS = (("ink", "sheet"), ("muted", "sheet"), ("accent", "sheet"), ("muted", "paper"))
+_STANDS_ON = {"ink": ("sheet",), "muted": ("sheet", "paper"), "accent": ("sheet",)}
 _COLOUR = re.compile("#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{3})")
 _FONT = r"(?:[A-Za-z-][A-Za-z0-9 -]*|'[A-Za-z0-9 -]+'|\"[A-Za-z0-9 -]+\")"
 _FONT_STACK = re.compile(rf"{_FONT}(?:\s*,\s*{_FONT})*")
@@ -166,10 +173,14 @@ _TWIN_CONTRAST = 6.5
 
 
 def _twins(chosen: Mapping[str, Any]) -> dict[str, str]:
-    """The dark twins of the colours that were chosen; of an accent one that can be read on the dark sheet."""
-    made = {f"dark_{name}": toned(chosen[name], *tone) for name, tone in _DARK.items() if name in chosen}
+    """The dark twins of the colours that were chosen. A white sheet has no hue: its twin is the paper's.
+
+    An accent's can be read on the dark sheet.
+    """
+    hues = {"sheet": chosen["paper"]} if "paper" in chosen and is_grey(chosen.get("sheet", OURS.sheet)) else {}
+    made = {f"dark_{name}": toned(hue, *_DARK[name]) for name, hue in (dict(chosen) | hues).items() if name in _DARK}
     if "accent" in chosen:
-        sheet = (made | dict(chosen)).get("dark_sheet", _OURS.dark_sheet)
+        sheet = (made | dict(chosen)).get("dark_sheet", OURS.dark_sheet)
         made["dark_accent"] = legible(chosen["accent"], sheet, _TWIN_CONTRAST)
     return made
 
@@ -186,6 +197,3 @@ def _is_address(text: str) -> bool:
         return False
     is_plain = text.isascii() and text.isprintable() and not any(mark in text for mark in " <>\"'\\")
     return is_plain and parts.scheme in ("https", "http") and bool(parts.hostname)
-
-
-_OURS = Theme()

@@ -1,4 +1,4 @@
-"""The language a mail speaks: words from the catalogues in `words/`, dates and numbers by Babel (CLDR)."""
+"""The language a mail or page speaks: words from the catalogues in `words/`, dates and numbers by Babel (CLDR)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORDS = Path(__file__).parent / "words"
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One locale and one zone: everything in a mail that depends on who reads it and where."""
+    """One locale and one zone: everything in a mail or page that depends on who reads it and where."""
 
     locale: Locale
     zone: ZoneInfo
@@ -98,7 +98,7 @@ class Voice:
 def voice(locale: str, timezone: str) -> Voice:
     """The voice of a locale (`de`, `pt-BR`) in a zone; an unknown locale speaks English."""
     known = _locale(locale)
-    return Voice(known, ZoneInfo(timezone), catalogue(known.language))
+    return Voice(known, ZoneInfo(timezone), catalogue(known))
 
 
 @contextmanager
@@ -122,16 +122,17 @@ def direction(language: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def catalogue(language: str, words: Path = WORDS) -> NullTranslations:
-    """The words of a language in a folder of catalogues; where there are none it speaks English."""
-    source = words / f"{language}.po"
-    if not source.is_file():
-        return NullTranslations()
-    compiled = BytesIO()
-    with source.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=language))
-    compiled.seek(0)
-    return GNUTranslations(compiled)
+def catalogue(locale: Locale) -> NullTranslations:
+    """The words of a locale, or else of its language (`pt_BR.po`, `pt.po`); where there are none it speaks English."""
+    for name in (str(locale), locale.language):
+        if (source := WORDS / f"{name}.po").is_file():
+            return _compiled(source)
+    return NullTranslations()
+
+
+def languages() -> list[str]:
+    """The tags of all languages we have words for, English first."""
+    return ["en", *sorted(path.stem.replace("_", "-") for path in WORDS.glob("*.po"))]
 
 
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -149,6 +150,14 @@ _CADENCES = tuple(
     )
 )
 _speaker: ContextVar[Voice] = ContextVar("voice")
+
+
+def _compiled(source: Path) -> GNUTranslations:
+    compiled = BytesIO()
+    with source.open("rb") as file:
+        write_mo(compiled, read_po(file))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
 
 
 @lru_cache(maxsize=512)

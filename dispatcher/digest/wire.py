@@ -65,6 +65,8 @@ class Wire:
     locale: str
     timezone: str
     door: Door = Door()
+    pictures: tuple[str, ...] = ()
+    """Whole MIME parts."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,15 @@ class Frame:
             door=door,
         )
 
-    def wire(self, boundary: str, subject: Pieces, text: Sequence[Piece], html: Sequence[Piece]) -> Wire:
-        """The wire of this frame around these texts."""
+    def wire(
+        self,
+        boundary: str,
+        subject: Pieces,
+        text: Sequence[Piece],
+        html: Sequence[Piece],
+        pictures: Sequence[Piece] = (),
+    ) -> Wire:
+        """The wire of this frame around these texts and pictures."""
         return Wire(
             self.sender,
             f"{self.before}{boundary}{self.after}",
@@ -110,6 +119,7 @@ class Frame:
             self.locale,
             self.timezone,
             self.door,
+            tuple(map(str, pictures)),
         )
 
     @cached_property
@@ -133,16 +143,17 @@ class Draft:
     subject: Pieces
     text: Sequence[Stretch]
     html: Sequence[Stretch]
+    pictures: Sequence[Stretch] = ()
 
     @property
     def stretches(self) -> list[Stretch]:
         """All that has to be kept for it."""
-        return [self.frame.stretch, *self.text, *self.html]
+        return [self.frame.stretch, *self.text, *self.html, *self.pictures]
 
     def wire(self) -> Wire:
         """The wire. Its boundary is of the content, so that it is always the same."""
         text, html = ([stretch.content for stretch in part] for part in (self.text, self.html))
-        return self.frame.wire(self.boundary, self.subject, text, html)
+        return self.frame.wire(self.boundary, self.subject, text, html, [stretch.content for stretch in self.pictures])
 
     @cached_property
     def boundary(self) -> str:
@@ -185,6 +196,7 @@ def _shared(newsletter: Newsletter, kind: DeliveryKind, door: Door) -> Iterator[
         yield headers.protocol("List-Post", "NO")
         if door.archive:
             yield headers.protocol("List-Archive", f"<{door.archive}>")
+        yield headers.protocol("Feedback-ID", headers.feedback_id(kind, newsletter.slug, domain))
         yield headers.protocol("Precedence", "bulk")
     yield headers.protocol("Auto-Submitted", "auto-generated")
     yield headers.protocol("MIME-Version", "1.0")

@@ -74,7 +74,7 @@ def json(default_factory: Any) -> Any:
     return Field(default_factory=default_factory, sa_type=sa.JSON, nullable=False)
 
 
-def json_later() -> Any:
-    """An empty JSON object, in a column that came with a later revision."""
-    empty = {"server_default": sa.text("'{}'")}
-    return Field(default_factory=dict, sa_type=sa.JSON, nullable=False, sa_column_kwargs=empty)
+def json_later(default_factory: Any = dict) -> Any:
+    """An empty JSON object (or, with `list`, an empty list), in a column that came with a later revision."""
+    empty = {"server_default": sa.text("'[]'" if default_factory is list else "'{}'")}
+    return Field(default_factory=default_factory, sa_type=sa.JSON, nullable=False, sa_column_kwargs=empty)

@@ -52,10 +52,10 @@ class Digest(SQLModel, table=True):
     """Composed content, shared by every reader whose mail would show exactly the same.
 
     `key` is a hash of everything that shows. `items` is a list of [article id, version, cluster id, topic label,
-    other labels]; `more` counts what the cap left out. `layout` is a Layout or empty. `styles` are stored Styles by
-    label, of the sections that are told otherwise. A letter names its LetterName
-    and has no items; `notice` is what a letter to the owner says, paragraphs apart by blank lines. `wire` says which
-    pieces the message is made of, from the first send until the last delivery is done.
+    other labels]; `more` counts what the caps left out, and `rest` is as much of it as the digest's own page shows.
+    `layout` is a Layout or empty. `styles` are stored Styles by label, of the sections that are told otherwise. A
+    letter names its LetterName and has no items; `notice` is what a letter to the owner says, paragraphs apart by blank
+    lines. `wire` says which pieces the message is made of, from the first send until the last delivery is done.
     """
 
     id: int | None = Field(default=None, primary_key=True)
@@ -70,6 +70,7 @@ class Digest(SQLModel, table=True):
     more: int = 0
     layout: str = later()
     styles: dict[str, Any] = json_later()
+    rest: list[list[Any]] = json_later(list)
     letter: str = later()
     notice: str = later()
     wire: str | None = Field(default=None, nullable=True)
@@ -249,6 +250,7 @@ class DigestContent:
     layout: str = Layout.CARDS
     letter: str = ""
     notice: tuple[str, ...] = ()
+    preheader: str = ""
 
     @property
     def stories(self) -> tuple[Story, ...]:
@@ -264,3 +266,4 @@ class Personal:
     email: str = ""
     topics: tuple[str, ...] = ()
     cadence: str = ""
+    next_at: datetime | None = None

@@ -32,3 +32,15 @@ class Key(SQLModel, table=True):
     name: str = Field(primary_key=True)
     value: str
     created_at: datetime = instant()
+
+
+class TemplateFault(SQLModel, table=True):
+    """A template of the operator's that cannot be used, by its name, and what the owner was told of it.
+
+    It is one as long as their templates are as `written`: whatever they change, all are tried again.
+    """
+
+    name: str = Field(primary_key=True)
+    written: str
+    reason: str
+    since: datetime = instant()

@@ -64,6 +64,7 @@ class DeliveryKind(StrEnum):
     EDITION = "edition"
     OWNER = "owner"
     WEBHOOK = "webhook"
+    WELCOME = "welcome"
 
 
 class Priority(IntEnum):
@@ -99,6 +100,8 @@ class LetterName(StrEnum):
     ADDRESS = "address"
     MOVED = "moved"
     OWNER = "owner"
+    WELCOME = "welcome"
+    GOODBYE = "goodbye"
 
 
 class PauseScope(StrEnum):
@@ -121,6 +124,7 @@ class AlarmName(StrEnum):
 
     BOUNCES = "bounces"
     VOLUME = "volume"
+    TEMPLATE = "template"
 
 
 class Layout(StrEnum):

@@ -13,6 +13,7 @@ PRIORITIES = MappingProxyType(
         DeliveryKind.ALERT: Priority.INSTANT,
         DeliveryKind.CONFIRMATION: Priority.CONFIRMATION,
         DeliveryKind.OWNER: Priority.CONFIRMATION,  # a warning must not queue behind what it warns about
+        DeliveryKind.WELCOME: Priority.CONFIRMATION,
         DeliveryKind.DIGEST: Priority.DIGEST,
         DeliveryKind.EDITION: Priority.DIGEST,
         DeliveryKind.WEBHOOK: Priority.WEBHOOK,
@@ -24,6 +25,7 @@ LIFETIMES = MappingProxyType(
         DeliveryKind.BREAKING: timedelta(hours=4),
         DeliveryKind.ALERT: timedelta(hours=12),
         DeliveryKind.CONFIRMATION: timedelta(hours=24),  # past it, the reader has long asked again
+        DeliveryKind.WELCOME: timedelta(hours=24),
         DeliveryKind.OWNER: timedelta(days=2),
         DeliveryKind.EDITION: timedelta(days=4),
         DeliveryKind.WEBHOOK: timedelta(hours=24),

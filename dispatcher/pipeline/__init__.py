@@ -13,7 +13,9 @@ A step is one async function `step(ctx, now) -> Report`: load → decide → act
 idempotent, resumable and safe in N copies. One step = one function = one CLI command = one tick of the daemon.
 
     context     what every step is given: settings, database, the doors to the outside
-    declare     config → rows: what the operator wrote becomes sources, topics and readers (`readership`)
+    publications  the newsletters as config names them, and from where their mail comes
+    declare     config → rows: what the operator wrote becomes sources, topics and readers (`readership`);
+                `belonging` says which newsletter each topic is of
     enrolment   people: follow, change, pause, leave; keeps their schedules true
     admission   people whom the operator brings by command; `entries` checks them as config would
     roster      many of them at once, in and out; `sheet` is CSV, `lines` JSON Lines
@@ -31,18 +33,21 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     publishing  articles that a program brings, by the way of all others; `access` is who may: tokens and their scopes
     catalogue   sources and topics that operators bring by command or page, beside those that config declares
     operators   who may use the admin pages, by password (`passwords`) or link; `audit` is the log of what they changed
-    plan        due readers → digests and deliveries; `batch` loads what that needs, `waiting` puts it off
+    plan        due readers → digests and deliveries; `batch` loads what that needs, `waiting` puts it off;
+                `styles` are what newsletters and topics want otherwise
     presign     soon to be due → digests and deliveries (`ahead`), signed; released at their slot
     signing     whose keys (`signing_keys`) vouch for a message, and the fields that say so
-    preview     what one reader would get, without sending it
+    preview     what one reader would get, without sending it; `reasons` say why
     send        a `shift`: claimed deliveries → a `carrier` → outcomes (`ledger` commits, `send_report` counts them);
                 `lease` keeps them ours
-    mail        the carrier whose way leads over a relay; `wires` are what it is made of (`tales` of articles), `links`
+    mail        the carrier whose way leads over a relay; `wires` are what it is made of (`tales` of articles, `pictures`), `links`
                 those in it
     quota       when a claimed delivery may leave: `ways` (the limits it has to pass), `tolls` and `purse` (the tokens
                 they take), `speed` and `lessons` (how fast it went, and what complaints about that taught)
-    letters     mails to one person in which no article stands
+    letters     mails to one person in which no article stands; `greetings` are those to who comes and who leaves
     safety      what a claim may take: pauses, what came back, the usual, the daily cap; `standing` tells of it
+    templates   whose each is, a copy of ours to change, and whether all is well with them
+    standins    our template in the place of one of the operator's that cannot be used
     alarms      the owner is told, by a letter, that something needs a person
     tell        the carriers of webhooks, each in a lane of its own
     hooks       how anything that happens is announced to webhooks; `tidings` are those of mail

@@ -85,9 +85,10 @@ async def erase(ctx: Context, text: str, now: datetime, proof: Proof) -> bool:
         found = await holder(ctx, tx, text, Purpose.VERIFY, now, lock=True)
         if found is None:
             return False
-        reader, newsletter_id = found.reader, ctx.newsletter.id or 0
-        await consents.add_all(tx, [evidence(ctx, ConsentKind.WITHDRAWN, reader, newsletter_id, now, proof)])
-        await enrolment.erase(tx, ctx.address_key, reader, newsletter_id, now)
+        reader = found.reader
+        rows = [evidence(ctx, ConsentKind.WITHDRAWN, reader, i, now, proof) for i in sorted(ctx.newsletters)]
+        await consents.add_all(tx, rows)
+        await enrolment.erase(tx, ctx.address_key, reader, now)
         key = f"erased:{reader.id}"
         await hooks.announce(ctx, tx, "unsubscribed", now, key=key, subscriber_id=reader.id, erased=True)
     return True

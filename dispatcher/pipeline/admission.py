@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,10 +18,10 @@ from dispatcher.model.values import (
     SubscriberStatus,
     SubscriptionStatus,
     SuppressionReason,
-    SuppressionScope,
 )
 from dispatcher.pipeline import enrolment
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.enrolment import EVERY
 from dispatcher.pipeline.entries import address
 from dispatcher.schedule import cadence as cadences
 from dispatcher.store import Transaction, consents, subscribers, suppressions, topics
@@ -44,43 +44,59 @@ async def person(tx: Transaction, email: str) -> Subscriber:
 
 
 async def suppressed(ctx: Context, tx: Transaction, emails: Iterable[str]) -> dict[str, SuppressionReason]:
-    """Why our mail to some of these addresses is suppressed; what stops every mail goes before what stops only ours."""
+    """Why our mail to some of these addresses is suppressed: every mail, or all of our newsletters."""
     hashes = {email: address_hash(ctx.address_key, email) for email in emails if email}
     found = await suppressions.of(tx, list(hashes.values()))
-    reasons: dict[str, SuppressionReason] = {}
-    for email, hashed in hashes.items():  # of two addresses, "ß" and "ss" can have one hash
-        for one in sorted(found.get(hashed, ()), key=lambda one: one.scope != SuppressionScope.ADDRESS):
-            if one.scope == SuppressionScope.ADDRESS or one.newsletter_id == ctx.newsletter.id:
-                reasons.setdefault(email, one.reason)
-    return reasons
+    left = {email: {one.newsletter_id: one.reason for one in found.get(h, ())} for email, h in hashes.items()}
+    return {email: reason for email, letters in left.items() if (reason := _reason(ctx, letters))}
+
+
+def _reason(ctx: Context, left: Mapping[int, SuppressionReason]) -> SuppressionReason | None:
+    if EVERY in left or not all(one.id in left for one in ctx.published):
+        return left.get(EVERY)
+    return left[ctx.newsletter.id or 0]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What we know of an address: the person, what they follow by topic id, and why nothing may be sent to it."""
+    """What we know of an address: the person, what they follow by topic id, and why nothing may be sent to it.
+
+    `left` says why by newsletter, under EVERY where no mail at all may be sent.
+    """
 
     reader: Subscriber | None
     mine: Mapping[int, Subscription]
     reason: SuppressionReason | None
+    left: Mapping[int, SuppressionReason] = field(default_factory=dict)
 
 
 async def look_up(ctx: Context, tx: Transaction, emails: Sequence[str]) -> dict[str, Known]:
     """What we know of each of these addresses, which are as we store them."""
     readers = await subscribers.by_emails(tx, emails)
     followed = await subscribers.subscriptions(tx, [reader.id or 0 for reader in readers.values()])
-    reasons = await suppressed(ctx, tx, emails)
+    hashes = {email: address_hash(ctx.address_key, email) for email in emails}
+    barred = await suppressions.of(tx, list(hashes.values()))
     found: dict[str, Known] = {}
     for email in emails:
         reader = readers.get(email)
         mine = {s.topic_id: s for s in followed.get(reader.id or 0, ())} if reader else {}
-        found[email] = Known(reader, mine, reasons.get(email))
+        left = {one.newsletter_id: one.reason for one in barred.get(hashes[email], ())}
+        found[email] = Known(reader, mine, _reason(ctx, left), left)
     return found
 
 
-def is_settled(entry: SubscriberEntry, slugs: Mapping[str, Topic], given: frozenset[str], known: Known) -> bool:
+def letters(ctx: Context, entry: SubscriberEntry, slugs: Mapping[str, Topic]) -> list[int]:
+    """The newsletters that somebody would read by this entry: those of its topics, or else the default one."""
+    asked = {slugs[follow.topic].newsletter_id or ctx.newsletter.id or 0 for follow in entry.topics}
+    return sorted(asked or {ctx.newsletter.id or 0})
+
+
+def is_settled(
+    ctx: Context, entry: SubscriberEntry, slugs: Mapping[str, Topic], given: frozenset[str], known: Known
+) -> bool:
     """Whether `admit` would find this person "unchanged". NotAdmittedError as there, but for what config declares."""
     asked = _asked(entry, slugs)
-    _is_returning(entry.email, known, "")
+    _is_returning(entry.email, known, letters(ctx, entry, slugs), "")
     if known.reader is None:
         return False
     changes = _changes(known.reader, entry, given)
@@ -100,7 +116,8 @@ async def admit(
     """
     asked = _asked(entry, slugs)
     known = known or (await look_up(ctx, tx, [entry.email.lower()]))[entry.email.lower()]
-    is_returning = _is_returning(entry.email, known, consent)
+    asked_letters = letters(ctx, entry, slugs)
+    is_returning = _is_returning(entry.email, known, asked_letters, consent)
     proof = {"how": origin.value, "at": now.isoformat(), "by": consent or VOUCHED}
     reader, mine = known.reader, known.mine
     if reader is None or is_returning:
@@ -121,7 +138,7 @@ async def admit(
     if changes:
         await subscribers.write(tx, reader.id or 0, **changes)
     if is_returning:
-        await enrolment.rejoin(tx, ctx.address_key, reader, ctx.newsletter.id or 0, proof)
+        await enrolment.rejoin(tx, ctx.address_key, reader, asked_letters, proof)
     await _follow(ctx, tx, reader, mine, wanted, slugs, origin, now)
     return "updated"
 
@@ -146,13 +163,16 @@ def _asked(entry: SubscriberEntry, slugs: Mapping[str, Topic]) -> dict[int, str]
     return {slugs[follow.topic].id or 0: follow.cadence for follow in entry.topics}
 
 
-def _is_returning(email: str, known: Known, consent: str) -> bool:
-    """Whether somebody who left comes back with a new consent. NotAdmittedError if they may not be written to."""
-    has_left = known.reader is not None and known.reader.status == SubscriberStatus.UNSUBSCRIBED
-    may_return = has_left and known.reason in (None, SuppressionReason.UNSUBSCRIBED)
-    if (known.reason is not None or has_left) and not (consent and may_return):
+def _is_returning(email: str, known: Known, asked: Sequence[int], consent: str) -> bool:
+    """Whether somebody comes back, with a new consent, to a newsletter that they left. NotAdmittedError if they may not
+    be written to."""
+    reason = next((known.left[one] for one in (EVERY, *asked) if one in known.left), None)
+    is_gone = known.reader is not None and known.reader.status == SubscriberStatus.UNSUBSCRIBED
+    has_left = is_gone or (known.reader is not None and reason is not None)
+    may_return = has_left and EVERY not in known.left and reason in (None, SuppressionReason.UNSUBSCRIBED)
+    if (reason is not None or has_left) and not (consent and may_return):
         hint = "; `subscribers add --consent` says how they asked to come back" if may_return else ""
-        raise NotAdmittedError(f"{email} is suppressed ({known.reason or 'unsubscribed'}) and gets no mail{hint}")
+        raise NotAdmittedError(f"{email} is suppressed ({reason or 'unsubscribed'}) and gets no mail{hint}")
     return has_left
 
 

@@ -104,14 +104,17 @@ async def _bring_out_safely(
 async def _bring_out(ctx: Context, tx: Transaction, topics: Sequence[Topic], slot: Slot, now: datetime) -> int:
     last = await issues.latest(tx, [topic.id or 0 for topic in topics])
     due = [topic for topic in topics if topic.id not in last or last[topic.id].issued_on < slot.day]
-    readers = {topic.id or 0: _reader(topic, last.get(topic.id or 0), slot) for topic in due}
+    await ctx.acquaint(tx, {topic.newsletter_id for topic in due if topic.newsletter_id})
+    readers = {topic.id or 0: _reader(ctx, topic, last.get(topic.id or 0), slot) for topic in due}
     release = await counter(tx, "release")
     candidates = await _candidates(tx, list(readers.values()), release, now)
     readers = await _with_history(tx, readers, candidates, slot, now)
     digests: dict[str, dict[str, Any]] = {}
     rows: list[tuple[str, dict[str, Any]]] = []
     for topic in due:
-        for planned in decide(readers[topic.id or 0], candidates, now, policy(ctx), frozenset()).planned:
+        for planned in decide(
+            readers[topic.id or 0], candidates, now, policy(ctx, topic.newsletter_id or 0), frozenset()
+        ).planned:
             digest = digest_row(ctx, _nobody(ctx), planned, now)
             digests[digest["key"]] = digest
             rows.append((digest["key"], _row(topic, slot, release, now)))
@@ -119,8 +122,9 @@ async def _bring_out(ctx: Context, tx: Transaction, topics: Sequence[Topic], slo
     return await issues.save(tx, [{**row, "digest_id": ids[key]} for key, row in rows])
 
 
-def _reader(topic: Topic, last: Issue | None, slot: Slot) -> Reader:
+def _reader(ctx: Context, topic: Topic, last: Issue | None, slot: Slot) -> Reader:
     """Somebody who follows a topic and nothing else, and has read it up to its last issue."""
+    newsletter_id = topic.newsletter_id or ctx.newsletter.id or 0
     following = Following(
         subscription_id=0,
         label=topic.name,
@@ -131,8 +135,10 @@ def _reader(topic: Topic, last: Issue | None, slot: Slot) -> Reader:
         created_at=topic.created_at,
         read_at=last.slot_at if last else None,
         style=Style.of(topic.digest) if topic.digest else PLAIN,
+        newsletter_id=newsletter_id,
     )
-    return Reader(0, slot.zone, (following,), (Due(0, Channel.EMAIL, slot.cadence, slot.at),))
+    due = Due(0, Channel.EMAIL, slot.cadence, slot.at, newsletter_id)
+    return Reader(0, slot.zone, (following,), (due,))
 
 
 async def _candidates(
@@ -166,8 +172,8 @@ async def _with_history(
 
 
 def _nobody(ctx: Context) -> Subscriber:
-    """Who follows a topic in the archive."""
-    return Subscriber(email="", locale=ctx.newsletter.language, timezone=ctx.settings.site.timezone)
+    """Who follows a topic in the archive: it speaks the newsletter's language, as to all who chose none."""
+    return Subscriber(email="", locale=ctx.settings.site.language, timezone=ctx.settings.site.timezone)
 
 
 def _row(topic: Topic, slot: Slot, release: int, now: datetime) -> dict[str, Any]:

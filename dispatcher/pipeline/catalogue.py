@@ -40,8 +40,9 @@ def declares_source(ctx: Context, name: str) -> bool:
 
 
 def declares_topic(ctx: Context, slug: str) -> bool:
-    """Whether config declares a topic with this slug."""
-    return any(entry.slug == slug for entry in ctx.settings.topics)
+    """Whether config declares a topic with this slug, or the newsletter that it stands for."""
+    topics, newsletters = ctx.settings.topics, ctx.settings.newsletters
+    return any(entry.slug == slug for entry in topics) or any(entry.slug == slug for entry in newsletters)
 
 
 async def add_source(tx: Transaction, entry: SourceEntry, now: datetime, *, origin: Origin = Origin.CLI) -> None:
@@ -92,13 +93,16 @@ async def remove_source(ctx: Context, tx: Transaction, found: Source) -> bool:
 
 
 async def add_topic(
-    ctx: Context, tx: Transaction, entry: TopicEntry, now: datetime, *, origin: Origin = Origin.CLI
-) -> None:
-    """Add a topic. StoreError if another has its slug."""
+    ctx: Context, tx: Transaction, entry: TopicEntry, now: datetime, *, origin: Origin = Origin.CLI,
+    newsletter: str = "",
+) -> None:  # fmt: skip
+    """Add a topic to the newsletter with a slug, or to the default one. StoreError if another has its slug."""
+    home = ctx.publications.named(newsletter) if newsletter else ctx.newsletter
     if await topics.by_slug(tx, entry.slug) is not None:
         hint = _declared(ctx) if declares_topic(ctx, entry.slug) else "remove it first, or choose another slug"
         raise StoreError(f"a topic {entry.slug!r} is there already: {hint}")
     fields = await _topic_fields(ctx, tx, entry, now)
+    fields["newsletter_id"] = None if home.id == ctx.newsletter.id else home.id
     await topics.insert(tx, Topic(slug=entry.slug, origin=origin, created_at=now, **fields))
 
 

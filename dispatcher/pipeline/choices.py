@@ -20,7 +20,10 @@ _FILLED = {"email": "reader@example.org"}
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Who wants what: publisher's topics by slug, queries of their own, one cadence for all of it."""
+    """Who wants what: publisher's topics by slug, queries of their own, one cadence for all of it.
+
+    `newsletter` is the slug of the one whose page they were on, if it was one's own: to it belong their queries.
+    """
 
     address: str
     name: str = ""
@@ -29,10 +32,12 @@ class Choices:
     cadence: str = "daily at 07:30"
     timezone: str = ""
     locale: str = ""
+    newsletter: str = ""
 
     def stored(self) -> dict[str, Any]:
         """As JSON; the address has a column of its own."""
-        return {name: value for name, value in asdict(self).items() if name != "address"}
+        stored = {name: value for name, value in asdict(self).items() if name != "address"}
+        return stored if self.newsletter else {name: value for name, value in stored.items() if name != "newsletter"}
 
     @classmethod
     def loaded(cls, address: str, stored: Mapping[str, Any]) -> Choices:
@@ -78,6 +83,7 @@ def check(
         cadence=cadence,
         timezone=asked.timezone,
         locale=asked.locale,
+        newsletter=asked.newsletter,
     )
     return good, faults
 

@@ -17,11 +17,11 @@ from dispatcher.model.audience import Subscriber
 from dispatcher.model.consent import OptIn
 from dispatcher.model.content import Topic
 from dispatcher.model.values import Channel, ConsentKind, Origin, PausedBy, SubscriberStatus, SubscriptionStatus
-from dispatcher.pipeline import enrolment, hooks, own_topics
+from dispatcher.pipeline import enrolment, greetings, hooks, own_topics
 from dispatcher.pipeline.choices import Choices
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.links import Action, preferring
-from dispatcher.pipeline.optin import READING, TURN, Proof, active_topics, is_barred, offered, record
+from dispatcher.pipeline.optin import READING, TURN, Proof, active_topics, is_barred, letters_of, offered, record
 from dispatcher.store import Transaction, consents, subscribers, suppressions
 from dispatcher.store.engine import in_turn
 from dispatcher.store.keys import address_hash
@@ -117,11 +117,13 @@ async def _fulfil(ctx: Context, tx: Transaction, opt_in: OptIn, choices: Choices
     elif is_new:
         await _rejoin(ctx, tx, reader, opt_in, choices, now)
     else:
-        await _wake(ctx, tx, reader, now)
+        await _wake(ctx, tx, reader, opt_in, choices, now)
     await _follow(ctx, tx, reader, choices, now)
     await enrolment.reschedule(tx, reader, ctx.newsletter.id or 0, now)
     for event in ("confirmed", "subscribed") if is_new else ("confirmed",):
         await hooks.announce(ctx, tx, event, now, key=f"opt-in:{opt_in.id}", reader=reader, topics=list(choices.topics))
+    if is_new:
+        await greetings.welcome(ctx, tx, reader, now, key=str(opt_in.id))
 
 
 def _chosen(choices: Choices) -> dict[str, Any]:
@@ -135,7 +137,8 @@ def _proof(opt_in: OptIn, now: datetime) -> dict[str, str]:
 
 
 async def _enrol(ctx: Context, tx: Transaction, opt_in: OptIn, choices: Choices, now: datetime) -> Subscriber:
-    await suppressions.lift(tx, address_hash(ctx.address_key, choices.address), ctx.newsletter.id or 0)
+    for newsletter_id in await letters_of(ctx, tx, choices):
+        await suppressions.lift(tx, address_hash(ctx.address_key, choices.address), newsletter_id)
     chosen = _chosen(choices)
     newcomer = Subscriber(
         email=choices.address,
@@ -156,11 +159,17 @@ async def _rejoin(
     await subscribers.write(tx, reader.id or 0, **changes)
     for name, value in changes.items():
         setattr(reader, name, value)
-    await enrolment.rejoin(tx, ctx.address_key, reader, ctx.newsletter.id or 0, _proof(opt_in, now))
+    await enrolment.rejoin(tx, ctx.address_key, reader, await letters_of(ctx, tx, choices), _proof(opt_in, now))
 
 
-async def _wake(ctx: Context, tx: Transaction, reader: Subscriber, now: datetime) -> None:
+async def _wake(
+    ctx: Context, tx: Transaction, reader: Subscriber, opt_in: OptIn, choices: Choices, now: datetime
+) -> None:
     """Somebody who asks for more wants mail again, unless an operator stopped it. Config no longer speaks for them."""
+    wanted = await letters_of(ctx, tx, choices)
+    back = await suppressions.unsubscribed(tx, address_hash(ctx.address_key, reader.email), wanted)
+    if back:
+        await enrolment.rejoin(tx, ctx.address_key, reader, back, _proof(opt_in, now))
     if reader.status != SubscriberStatus.PAUSED or reader.paused_by == PausedBy.OPERATOR:
         return
     if reader.paused_by == PausedBy.CONFIG:
@@ -197,7 +206,7 @@ async def _wanted(
     wanted = [public[slug] for slug in choices.topics if slug in public and public[slug].id not in followed]
     mine = set(followed)
     for query in choices.queries:
-        topic = await own_topics.keep(ctx, tx, reader, query, now, followed=mine)
+        topic = await own_topics.keep(ctx, tx, reader, query, now, followed=mine, newsletter=choices.newsletter)
         if topic is not None and topic.id not in mine:
             mine.add(topic.id or 0)
             wanted.append(topic)

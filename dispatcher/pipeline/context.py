@@ -22,6 +22,8 @@ from dispatcher.delivery.relays import Post, Relays
 from dispatcher.delivery.routing import Duty
 from dispatcher.delivery.transport import Transport
 from dispatcher.delivery.webhook import WebhookTransport
+from dispatcher.digest.collection import Collection, Lines
+from dispatcher.digest.openings import PREHEADERS, SUBJECTS
 from dispatcher.digest.render import Templates, builtin_folder
 from dispatcher.digest.wire import Door
 from dispatcher.errors import BusyError, StoreError
@@ -223,8 +225,11 @@ async def _leave(store: Store, lock: Lock, settings: Settings) -> None:
 
 
 def open_templates(settings: Settings) -> Templates:
-    """The operator's templates over ours."""
-    return Templates([settings.resolve(settings.templates.folder), builtin_folder()])
+    """The operator's templates and lines over ours. What cannot be read of them is left out, and noted."""
+    file = str(settings.file or "environment")
+    lines = Lines(SUBJECTS, settings.subjects.given, file), Lines(PREHEADERS, settings.preheaders.given, file)
+    folder = settings.resolve(settings.templates.folder)
+    return Templates(collection=Collection.read(folder, builtin_folder(), lines))
 
 
 def default_newsletter(settings: Settings) -> Newsletter:

@@ -11,11 +11,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from dispatcher.config.settings import TopicEntry
 from dispatcher.model.audience import Subscriber
 from dispatcher.model.content import Source, Topic
 from dispatcher.model.values import Origin, PausedBy, SubscriberStatus
 from dispatcher.observability.logs import logger
-from dispatcher.pipeline import enrolment
+from dispatcher.pipeline import belonging, enrolment
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.readership import DeclareReport, declare_readers, differing, unfollow_unnamed
 from dispatcher.store import Transaction, sources, subscribers, topics
@@ -50,6 +51,7 @@ async def declare(ctx: Context, now: datetime, *, pause_missing: bool = False, y
 async def _would_silence(ctx: Context, tx: Transaction) -> int:
     """How many readers would fall silent if all that config no longer names were paused; 0 if that is not too many."""
     named, offered = _named(ctx), {entry.slug for entry in ctx.settings.topics}
+    offered |= {entry.slug for entry in ctx.settings.newsletters}
     ours = await _ours(tx)
     missing = sum(reader.email not in named for reader in ours)
     gone = [t.id or 0 for t in await topics.every(tx) if _is_ours(t) and t.slug not in offered]
@@ -117,21 +119,18 @@ def another_place(now: datetime) -> dict[str, Any]:
 async def _topics(ctx: Context, tx: Transaction, now: datetime, pause_missing: bool, report: DeclareReport) -> None:
     stored = {topic.slug: topic for topic in await topics.every(tx)}
     known = {query: i for i, query in (await topics.queries(tx, [topic.query_id for topic in stored.values()])).items()}
-    for entry in ctx.settings.topics:
-        query = canonical(parse(entry.query)), entry.language or ctx.settings.site.language
-        wanted: dict[str, Any] = {
-            "name": entry.name or entry.slug,
-            "description": entry.description,
-            "query_text": entry.query,
-            "language": entry.language,
-            "is_public": entry.public,
-            "digest": entry.digest.stored,
+    homes = belonging.homes(ctx)
+    for said in [*map(_topic, ctx.settings.topics), *belonging.written(ctx, stored)]:
+        text, language = said["query_text"], said["language"] or ctx.settings.site.language
+        query = (canonical(parse(text)), language) if text else belonging.NOTHING
+        wanted: dict[str, Any] = said | {
+            "newsletter_id": homes.get(said["slug"]),
             "query_id": known.get(query) or await topics.query_id(tx, *query, now),
             "origin": Origin.CONFIG,
         }
-        found = stored.pop(entry.slug, None)
+        found = stored.pop(said["slug"], None)
         if found is None:
-            await topics.insert(tx, Topic(slug=entry.slug, **wanted, created_at=now))
+            await topics.insert(tx, Topic(**wanted, created_at=now))
             report.created += 1
             continue
         if found.paused_by == PausedBy.CONFIG:
@@ -139,11 +138,27 @@ async def _topics(ctx: Context, tx: Transaction, now: datetime, pause_missing: b
         if changes := differing(found, wanted):
             await topics.write(tx, found.id or 0, **changes)
             report.updated += 1
+        if "newsletter_id" in changes:
+            await belonging.move(ctx, tx, found, homes.get(found.slug))
     if pause_missing:
         for topic in stored.values():
             if _is_ours(topic):
                 await topics.write(tx, topic.id or 0, is_paused=True, paused_by=PausedBy.CONFIG)
                 report.paused += 1
+        report.paused += await belonging.rest_unnamed(ctx, tx)
+
+
+def _topic(entry: TopicEntry) -> dict[str, Any]:
+    """What config says of a topic."""
+    return {
+        "slug": entry.slug,
+        "name": entry.name or entry.slug,
+        "description": entry.description,
+        "query_text": entry.query,
+        "language": entry.language,
+        "is_public": entry.public,
+        "digest": entry.digest.stored,
+    }
 
 
 async def keep_query(ctx: Context, tx: Transaction, text: str, language: str, now: datetime) -> int:

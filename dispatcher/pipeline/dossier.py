@@ -34,7 +34,7 @@ async def dossier(ctx: Context, tx: Transaction, reader: Subscriber, now: dateti
         "profile": _part(reader, PROFILE),
         "endpoints": [_part(one, ("channel", "address", "is_active", "created_at")) for one in endpoints],
         "own_topics": [_part(one, ("name", "query_text", "language", "created_at")) for one in own],
-        "subscriptions": await _subscriptions(tx, reader_id),
+        "subscriptions": await _subscriptions(ctx, tx, reader_id),
         "consents": await _consents(tx, hashes),
         "deliveries": await _deliveries(tx, reader_id),
         "events": [_part(one, ("type", "at", "raw")) for one in await events.of(tx, reader_id, limit=MOST)],
@@ -44,11 +44,14 @@ async def dossier(ctx: Context, tx: Transaction, reader: Subscriber, now: dateti
     }
 
 
-async def _subscriptions(tx: Transaction, reader_id: int) -> list[dict[str, Any]]:
+async def _subscriptions(ctx: Context, tx: Transaction, reader_id: int) -> list[dict[str, Any]]:
     mine = (await subscribers.subscriptions(tx, [reader_id])).get(reader_id, ())
     known = await topics.by_ids(tx, [one.topic_id for one in mine])
     told = ("channel", "cadence", "status", "origin", "created_at", "ended_at")
-    return [{"topic": known[one.topic_id].name, **_part(one, told)} for one in mine]
+    letters = {topic_id: ctx.letter(topic.newsletter_id).name for topic_id, topic in known.items()}
+    return [
+        {"topic": known[one.topic_id].name, "newsletter": letters[one.topic_id], **_part(one, told)} for one in mine
+    ]
 
 
 async def _consents(tx: Transaction, hashes: Sequence[str]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -24,28 +24,33 @@ from dispatcher.model.values import (
 from dispatcher.schedule import agenda
 from dispatcher.schedule import cadence as cadences
 from dispatcher.schedule.select import Following, owed_from
-from dispatcher.store import Transaction, bulk, consents, events, outbox, subscribers, suppressions, topics
+from dispatcher.store import (
+    Transaction,
+    bulk,
+    consents,
+    events,
+    newsletters,
+    outbox,
+    subscribers,
+    suppressions,
+    topics,
+)
 from dispatcher.store.engine import counter
 from dispatcher.store.keys import address_hash
 
-
-async def barred(tx: Transaction, key: bytes, email: str, newsletter_id: int) -> SuppressionReason | None:
-    """Why this address may not be enrolled without a new consent of its own; None if it may."""
-    return (await barred_among(tx, key, [email], newsletter_id)).get(email)
+EVERY = 0
+"""In place of a newsletter: all that there are."""
 
 
-async def barred_among(
-    tx: Transaction, key: bytes, emails: Sequence[str], newsletter_id: int
-) -> dict[str, SuppressionReason]:
-    """Those of these addresses that may not be enrolled without a new consent of their own, and why."""
+async def left_among(tx: Transaction, key: bytes, emails: Sequence[str]) -> dict[str, set[int]]:
+    """The newsletters that each of these addresses may not be enrolled for without a new consent of its own.
+
+    EVERY among them says that no mail may go there at all.
+    """
     hashes = {email: address_hash(key, email) for email in emails}
     found = await suppressions.of(tx, list(hashes.values()))
-    return {
-        email: suppression.reason
-        for email, hashed in hashes.items()
-        for suppression in found.get(hashed, ())
-        if suppression.scope == SuppressionScope.ADDRESS or suppression.newsletter_id == newsletter_id
-    }
+    left = {email: {one.newsletter_id for one in found.get(hashed, ())} for email, hashed in hashes.items()}
+    return {email: letters for email, letters in left.items() if letters}
 
 
 async def enrol_all(
@@ -64,14 +69,15 @@ async def enrol_all(
         for person, follows in newcomers
     }
     await subscribers.add_subscriptions(tx, [s for mine in followed.values() for s in mine])
+    homes = await newsletters.homes(tx, [topic_id for _, follows in newcomers for topic_id in follows])
     schedules = [
         row
         for person in people
+        for one, wanted in _wanted(person, followed[person.id or 0], homes, newsletter_id).items()
         for row in agenda.revise(
-            (), _wanted(person, followed[person.id or 0]), subscriber_id=person.id or 0, newsletter_id=newsletter_id,
-            zone=person.timezone, now=now,
+            (), wanted, subscriber_id=person.id or 0, newsletter_id=one, zone=person.timezone, now=now
         )
-    ]  # fmt: skip
+    ]
     await subscribers.add_schedules(tx, schedules)
 
 
@@ -106,11 +112,12 @@ async def enrol_many(
         for topic_id, cadence in one.follows.items()
     ]
     await bulk.insert_copies(tx, ("subscriber_id",), followed)
+    homes = await newsletters.homes(tx, [topic_id for one in newcomers for topic_id in one.follows])
     due = [
         (row, (number,))
         for number, one in numbered
-        for cadence in set(one.follows.values())
-        for row in _scheduled_for_anybody(cadence, one.timezone, newsletter_id, now)
+        for letter, cadence in {(homes.get(i, newsletter_id), cadence) for i, cadence in one.follows.items()}
+        for row in _scheduled_for_anybody(cadence, one.timezone, letter, now)
     ]
     await bulk.insert_copies(tx, ("subscriber_id",), due)
 
@@ -232,32 +239,42 @@ async def unfollow(tx: Transaction, subscription: Subscription, by: PausedBy) ->
 async def reschedule(
     tx: Transaction, reader: Subscriber, newsletter_id: int, now: datetime, *,
     mine: Sequence[Subscription] | None = None, rows: Sequence[Schedule] | None = None,
+    homes: Mapping[int, int] | None = None,
 ) -> None:  # fmt: skip
     """Make a reader's schedules say what their subscriptions and zone now ask for: see `schedule.agenda`.
 
-    `mine` and `rows` are the reader's subscriptions and schedules, where the caller has loaded them already.
+    `newsletter_id` is the default newsletter. `mine`, `rows` and `homes` are the reader's subscriptions, schedules and
+    the newsletters of those topics that are not of the default one, where the caller has loaded them already.
     """
     assert reader.id is not None
     mine = await _subscriptions(tx, reader) if mine is None else mine
     rows = await _schedules(tx, reader) if rows is None else rows
-    wanted = _wanted(reader, mine)
+    homes = await newsletters.homes(tx, [s.topic_id for s in mine]) if homes is None else homes
+    wanted = _wanted(reader, mine, homes, newsletter_id)
     before = {(r.channel, r.cadence): r.timezone for r in rows if r.next_due_at and r.timezone != reader.timezone}
     for s in mine:
         if s.status == SubscriptionStatus.ACTIVE and (zone := before.get((s.channel, s.cadence))):
             owed = owed_from(following(s, "", 0), now, zone)
             await subscribers.write_subscription(tx, s.id or 0, owed_from_at=owed)
-    revised = agenda.revise(
-        rows, wanted, subscriber_id=reader.id, newsletter_id=newsletter_id, zone=reader.timezone, now=now
-    )
-    for row in revised:
-        await subscribers.keep_schedule(tx, row)
+    for one in sorted({*wanted, *(row.newsletter_id for row in rows)}):
+        its = [row for row in rows if row.newsletter_id == one]
+        for row in agenda.revise(
+            its, wanted.get(one, ()), subscriber_id=reader.id, newsletter_id=one, zone=reader.timezone, now=now
+        ):
+            await subscribers.keep_schedule(tx, row)
 
 
-def _wanted(reader: Subscriber, mine: Sequence[Subscription]) -> set[tuple[Channel, str]]:
-    """The channels and cadences that need a schedule; `instant` needs none."""
-    if reader.status != SubscriberStatus.ACTIVE:
-        return set()
-    return {(s.channel, s.cadence) for s in mine if s.status == SubscriptionStatus.ACTIVE and s.cadence != "instant"}
+Wanted = dict[int, set[tuple[Channel, str]]]
+"""By newsletter, the channels and cadences that need a schedule; `instant` needs none."""
+
+
+def _wanted(reader: Subscriber, mine: Sequence[Subscription], homes: Mapping[int, int], default: int) -> Wanted:
+    wanted: Wanted = {}
+    if reader.status == SubscriberStatus.ACTIVE:
+        for s in mine:
+            if s.status == SubscriptionStatus.ACTIVE and s.cadence != "instant":
+                wanted.setdefault(homes.get(s.topic_id, default), set()).add((s.channel, s.cadence))
+    return wanted
 
 
 async def _subscriptions(tx: Transaction, reader: Subscriber) -> Sequence[Subscription]:
@@ -296,7 +313,10 @@ async def resume(tx: Transaction, reader: Subscriber, newsletter_id: int, now: d
 
 
 async def leave(tx: Transaction, key: bytes, reader: Subscriber, newsletter_id: int, now: datetime) -> None:
-    """A person unsubscribes: nothing more under this newsletter, effective when this transaction commits."""
+    """A person unsubscribes: nothing more under this newsletter, effective when this transaction commits.
+
+    Under any newsletter, with EVERY. Who follows nothing any more has left altogether.
+    """
     await leave_all(tx, key, [reader], newsletter_id, now)
 
 
@@ -305,38 +325,48 @@ async def leave_all(
 ) -> None:
     """`leave` for many, in as many statements as for one."""
     ids = [reader.id or 0 for reader in readers]
-    await subscribers.depart(tx, ids, now)  # first: whoever plans them now has to wait, or is waited for
+    if newsletter_id:
+        await subscribers.lock_all(tx, ids)
+    left = await subscribers.depart(tx, ids, now, newsletter_id=newsletter_id)
+    those = [newsletter_id] if newsletter_id else [one.id or 0 for one in await newsletters.every(tx)]
     rows = [
         {
             "address_hash": address_hash(key, reader.email),
             "address": reader.email,
             "scope": SuppressionScope.NEWSLETTER,
-            "newsletter_id": newsletter_id,
+            "newsletter_id": one,
             "reason": SuppressionReason.UNSUBSCRIBED,
             "since": now,
         }
         for reader in readers
+        for one in those
     ]
     await suppressions.add_many(tx, rows)
     await outbox.suppress(tx, now, subscriber_ids=ids)
     for reader in readers:
-        reader.status, reader.paused_until = SubscriberStatus.UNSUBSCRIBED, None
+        if reader.id in left:
+            reader.status, reader.paused_until = SubscriberStatus.UNSUBSCRIBED, None
 
 
-async def rejoin(tx: Transaction, key: bytes, reader: Subscriber, newsletter_id: int, consent: dict[str, Any]) -> None:
-    """Somebody who left comes back, with proof of a new consent. Bounces and complaints are not lifted by it."""
-    await suppressions.lift(tx, address_hash(key, reader.email), newsletter_id)
-    back: dict[str, Any] = {"status": SubscriberStatus.ACTIVE, "paused_by": None, "paused_until": None}
-    for name, value in (back | {"consent": consent}).items():
+async def rejoin(
+    tx: Transaction, key: bytes, reader: Subscriber, newsletter_ids: Collection[int], consent: dict[str, Any]
+) -> None:
+    """Somebody who left comes back to newsletters, with proof of a new consent. Bounces and complaints stay."""
+    for newsletter_id in sorted(newsletter_ids):
+        await suppressions.lift(tx, address_hash(key, reader.email), newsletter_id)
+    changes: dict[str, Any] = {"consent": consent}
+    if reader.status == SubscriberStatus.UNSUBSCRIBED:
+        changes |= {"status": SubscriberStatus.ACTIVE, "paused_by": None, "paused_until": None}
+    for name, value in changes.items():
         setattr(reader, name, value)
-    await subscribers.write(tx, reader.id or 0, **back, consent=consent)
+    await subscribers.write(tx, reader.id or 0, **changes)
 
 
-async def erase(tx: Transaction, key: bytes, reader: Subscriber, newsletter_id: int, now: datetime) -> None:
+async def erase(tx: Transaction, key: bytes, reader: Subscriber, now: datetime) -> None:
     """Forget a person. What stays is a keyed hash that keeps us from ever writing to the address again."""
     assert reader.id is not None
     hashed = address_hash(key, reader.email)
-    await leave(tx, key, reader, newsletter_id, now)
+    await leave(tx, key, reader, EVERY, now)
     await suppressions.add(tx, hashed, SuppressionReason.ERASED, now)
     await consents.forget_requests(tx, reader.id)
     for known in await subscribers.addresses(tx, reader.id):

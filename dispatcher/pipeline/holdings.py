@@ -18,7 +18,10 @@ from dispatcher.pipeline import views
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.optin import offered
 from dispatcher.pipeline.views import Standing
-from dispatcher.store import Transaction, issues, newsletters
+from dispatcher.store import Transaction, issues
+
+MOST = 50
+"""Stories of an issue that a summary holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,10 @@ class Summary:
 
 async def offers(ctx: Context, tx: Transaction) -> dict[str, Offer]:
     """By slug: the topics on offer, of newsletters that are published."""
-    published = {one.id: one for one in await newsletters.every(tx) if not one.is_paused}
-    found = {}
-    for slug, topic in (await offered(tx)).items():
-        if newsletter := published.get(topic.newsletter_id or ctx.newsletter.id):
-            found[slug] = Offer(topic, newsletter)
-    return found
+    topics = await offered(tx)
+    await ctx.acquaint(tx, {topic.newsletter_id for topic in topics.values() if topic.newsletter_id})
+    found = {slug: Offer(topic, ctx.letter(topic.newsletter_id)) for slug, topic in topics.items()}
+    return {slug: offer for slug, offer in found.items() if not offer.newsletter.is_paused}
 
 
 async def dated(tx: Transaction, some: Sequence[Offer]) -> list[Offer]:
@@ -91,7 +92,11 @@ async def summaries(ctx: Context, some: Sequence[Number]) -> list[Summary]:
     """What stands in issues."""
     found = await views.contents(ctx, [number.standing for number in some])
     return [
-        Summary(number, content.stories, content.more + number.standing.left_out)
+        Summary(
+            number,
+            content.stories[:MOST],
+            max(len(content.stories) - MOST, 0) + content.more + number.standing.left_out,
+        )
         for number, content in zip(some, found, strict=True)
     ]
 

@@ -85,7 +85,7 @@ class Desk:
             return _stay_away(one, known)
         if known is STRANGER and all(follow.topic in self.slugs for follow in one.topics):
             return "new"
-        settled = is_settled(one.entry, self.slugs, one.said, known)
+        settled = is_settled(self.ctx, one.entry, self.slugs, one.said, known)
         return "unchanged" if settled and _has_proof(one, proven) else "changed"
 
     async def _enrol(self, people: Sequence[Applicant]) -> None:

@@ -36,14 +36,21 @@ class Instead:
 NO_LESS = Instead()
 
 
-async def change(tx: Transaction, reader: Subscriber, newsletter_id: int, instead: Instead, now: datetime) -> None:
-    """Give a reader, who is locked, less: config does not give it back."""
-    for subscription, topic in (await followed(tx, [reader.id or 0]))[reader.id or 0]:
+async def change(
+    tx: Transaction, reader: Subscriber, newsletter_id: int, instead: Instead, now: datetime, *, of: int = 0
+) -> None:
+    """Give a reader, who is locked, less: config does not give it back. `newsletter_id` is the default newsletter.
+
+    Less often is meant `of` one newsletter, or (0) of all.
+    """
+    theirs = (await followed(tx, [reader.id or 0]))[reader.id or 0]
+    its = [pair for pair in theirs if of in (0, pair[1].newsletter_id or newsletter_id)]
+    for subscription, topic in its:
         if topic.id == instead.but:
             await stop(tx, subscription, topic, now)
         elif instead.less:
             await _slow_down(tx, reader, subscription, topic, instead.less, now)
-    if instead.less:
+    if instead.less and len(its) == len(theirs):
         usual = seldom(reader.cadence, instead.less)
         reader.chosen = sorted({*reader.chosen, "cadence"})
         await subscribers.write(tx, reader.id or 0, cadence=usual, chosen=reader.chosen)

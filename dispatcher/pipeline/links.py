@@ -53,7 +53,7 @@ def url_of(door: Door, keyring: Keyring, action: Action) -> str:
 
 
 def leaving(subscriber_id: int, newsletter_id: int) -> Action:
-    """To leave a newsletter. It never lapses (L8)."""
+    """To leave a newsletter, or (0) all of them. It never lapses (L8)."""
     return Action(Purpose.UNSUBSCRIBE, (subscriber_id, newsletter_id))
 
 
@@ -72,13 +72,18 @@ def links_of(delivery: Claimed | Delivery, door: Door, keyring: Keyring) -> Link
     stored = delivery.personal.get("action")
     action = url_of(door, keyring, Action.loaded(stored)) if stored else ""
     if delivery.subscriber_id is None or delivery.kind in PERSONAL_LETTERS:
-        return Links(action=action)
+        return Links(action=action, subscribe=f"{door.url}/subscribe" if _may_return(delivery, door) else "")
     return Links(
         unsubscribe=url_of(door, keyring, leaving(delivery.subscriber_id, delivery.newsletter_id)),
         preferences=url_of(door, keyring, preferring(delivery.subscriber_id, delivery.endpoint_id or 0)),
         view=_view(door, keyring, delivery.digest_id) if delivery.digest_id and delivery.kind in VIEWABLE else "",
         action=action,
     )
+
+
+def _may_return(delivery: Claimed | Delivery, door: Door) -> bool:
+    """Whether a letter shows its reader the way back."""
+    return bool(delivery.personal.get("may_return")) and bool(door.url)
 
 
 def list_headers(links: Links) -> Mapping[str, str]:

@@ -31,7 +31,7 @@ from dispatcher.pipeline.limits import (
     on_request,
 )
 from dispatcher.pipeline.links import Action, preferring
-from dispatcher.store import Transaction, consents, subscribers, suppressions, topics
+from dispatcher.store import Transaction, consents, newsletters, subscribers, suppressions, topics
 from dispatcher.store.engine import in_turn
 from dispatcher.store.keys import address_hash
 from dispatcher.tokens import Purpose
@@ -53,7 +53,18 @@ class Proof:
 
 async def offered(tx: Transaction) -> dict[str, Topic]:
     """The topics that anybody may follow, by slug."""
-    return {topic.slug: topic for topic in await topics.every(tx) if topic.is_public and not topic.is_paused}
+    found = [topic for topic in await topics.every(tx) if topic.is_public and not topic.is_paused]
+    resting = await newsletters.resting(tx) if any(topic.newsletter_id for topic in found) else ()
+    return {topic.slug: topic for topic in found if topic.newsletter_id not in resting}
+
+
+async def letters_of(ctx: Context, tx: Transaction, choices: Choices) -> list[int]:
+    """The newsletters that are asked for: those of the topics on offer, and of queries of one's own."""
+    public, default = await offered(tx), ctx.newsletter.id or 0
+    asked = {public[slug].newsletter_id or default for slug in choices.topics if slug in public}
+    if choices.queries:
+        asked.add(own_topics.home(ctx, choices.newsletter))
+    return sorted(asked)
 
 
 async def request(ctx: Context, choices: Choices, proof: Proof, now: datetime) -> bool:
@@ -69,7 +80,9 @@ async def request(ctx: Context, choices: Choices, proof: Proof, now: datetime) -
         letter = await _letter(ctx, tx, choices, reader)
         if verdict is Verdict.SILENCE:
             letter = None
+        asked = await letters_of(ctx, tx, choices)
         opt_in = _kept(ctx, hashed, proof.network, now, is_mailed=letter is not None)
+        opt_in.newsletter_id = asked[0] if len(asked) == 1 else opt_in.newsletter_id
         if letter == LetterName.CONFIRM:
             opt_in.address, opt_in.choices, opt_in.locale = choices.address, choices.stored(), choices.locale
         await consents.ask(tx, opt_in)
@@ -164,6 +177,7 @@ async def _ask_to_confirm(
         locale=choices.locale,
         topics=[public[slug].name for slug in choices.topics if slug in public],
         action=Action(Purpose.CONFIRM, (opt_in.id or 0,), now + ctx.settings.subscribe.confirm_within),
+        newsletter=ctx.letter(opt_in.newsletter_id),
     )
 
 

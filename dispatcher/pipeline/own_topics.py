@@ -28,9 +28,16 @@ def meaning(query: str) -> str:
     return canonical(parse(query))
 
 
+def home(ctx: Context, newsletter: str) -> int:
+    """The newsletter that a reader's own topic belongs to: the one on whose page it was made, or the default one."""
+    by_slug = {one.slug: one.id or 0 for one in ctx.published}
+    return by_slug.get(newsletter) or ctx.newsletter.id or 0
+
+
 async def keep(
-    ctx: Context, tx: Transaction, reader: Subscriber, query: str, now: datetime, *, followed: Collection[int]
-) -> Topic | None:
+    ctx: Context, tx: Transaction, reader: Subscriber, query: str, now: datetime, *, followed: Collection[int],
+    newsletter: str = "",
+) -> Topic | None:  # fmt: skip
     """The reader's topic with this query, made if it is new; None if they follow as many as they may.
 
     `followed` are the ids of the topics that they follow now. QueryError if it is no query.
@@ -42,15 +49,18 @@ async def keep(
     if sum(topic.id in followed for topic in mine.values()) >= ctx.settings.subscribe.own_topics:
         return None
     if found is None:
-        found = await add(ctx, tx, reader, query, now, slugs={topic.slug for topic in mine.values()})
+        found = await add(
+            ctx, tx, reader, query, now, slugs={topic.slug for topic in mine.values()}, newsletter=newsletter
+        )
     return found
 
 
 async def add(
     ctx: Context, tx: Transaction, reader: Subscriber, query: str, now: datetime, *, slugs: Collection[str],
-    name: str = "",
+    name: str = "", newsletter: str = "",
 ) -> Topic:  # fmt: skip
     """Make a reader's topic. `slugs` are those of the topics they own already. QueryError if it is no query."""
+    newsletter_id = home(ctx, newsletter)
     place = next(n for n in range(1, len(slugs) + 2) if f"own-{n}" not in slugs)
     topic = Topic(
         slug=f"own-{place}",
@@ -59,6 +69,7 @@ async def add(
         query_text=query,
         owner_id=reader.id,
         is_public=False,
+        newsletter_id=None if newsletter_id == ctx.newsletter.id else newsletter_id,
         origin=Origin.WEB,
         created_at=now,
     )

@@ -10,7 +10,7 @@ by hand) is set aside, and the others get theirs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -32,7 +32,7 @@ from dispatcher.pipeline.tidings import tell_expired
 from dispatcher.pipeline.waiting import POISON, postpone, wake
 from dispatcher.schedule import cadence as cadences
 from dispatcher.schedule.quiet import Quiet, release_at
-from dispatcher.schedule.ranking import Policy
+from dispatcher.schedule.ranking import Pick, Policy
 from dispatcher.schedule.select import Plan, Planned
 from dispatcher.schedule.several import decide_each
 from dispatcher.store import Transaction, outbox, planning, subscribers
@@ -41,6 +41,7 @@ from dispatcher.store.engine import counter, move_counter
 log = logger("plan")
 
 BATCH = 500  # readers in one transaction
+MOST_REST = 200  # stories over the caps that the page of a digest shows
 
 
 @dataclass(slots=True)
@@ -208,9 +209,7 @@ def policy(ctx: Context, newsletter_id: int = 0) -> Policy:
 
 def digest_row(ctx: Context, person: Subscriber, planned: Planned, now: datetime) -> dict[str, Any]:
     """The digest that a planned message shows; the same for every reader who would see the same."""
-    items: list[compose.Item] = [
-        (p.candidate.article_id, p.candidate.version, p.candidate.cluster_id, p.label, p.others) for p in planned.picks
-    ]
+    items = _items(planned.picks)
     letter = ctx.letter(planned.newsletter_id)
     is_story = planned.cadence.is_instant and len(items) == 1
     layout = "" if is_story else person.layout or style(ctx, planned.newsletter_id).layout or ""
@@ -223,6 +222,7 @@ def digest_row(ctx: Context, person: Subscriber, planned: Planned, now: datetime
         cadence=str(planned.cadence),
         slot_at=planned.slot_at,
         more=planned.more,
+        rest=_items((*planned.over, *planned.over_topic)[:MOST_REST]),
         layout=layout,
         styles=sections(
             ctx,
@@ -235,6 +235,10 @@ def digest_row(ctx: Context, person: Subscriber, planned: Planned, now: datetime
         look=f"{ctx.templates.version}:{ctx.settings.digest.summary_length}:{letter.model_dump_json()}",
         now=now,
     )
+
+
+def _items(picks: Iterable[Pick]) -> list[compose.Item]:
+    return [(p.candidate.article_id, p.candidate.version, p.candidate.cluster_id, p.label, p.others) for p in picks]
 
 
 def locale_of(ctx: Context, person: Subscriber, letter: Newsletter) -> str:

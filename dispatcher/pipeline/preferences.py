@@ -16,12 +16,13 @@ from typing import Any
 from dispatcher.errors import QueryError
 from dispatcher.model.audience import Endpoint, Subscriber, Subscription
 from dispatcher.model.content import Source, Topic
-from dispatcher.model.values import Channel, Origin, PausedBy, SubscriberStatus, SubscriptionStatus
-from dispatcher.pipeline import enrolment, less, own_topics, waiting
+from dispatcher.model.values import Channel, ConsentKind, Origin, PausedBy, SubscriberStatus, SubscriptionStatus
+from dispatcher.pipeline import departure, enrolment, less, own_topics, waiting
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.declare import keep_query
 from dispatcher.schedule import zones
-from dispatcher.store import Transaction, sources, subscribers, topics
+from dispatcher.store import Transaction, consents, sources, subscribers, suppressions, topics
+from dispatcher.store.keys import address_hash
 
 QUIET = ("quiet_from", "quiet_until", "allowed_days")
 FIELDS = ("name", "timezone", "locale", "layout", "cadence", *QUIET)
@@ -239,6 +240,7 @@ async def _follow(ctx: Context, tx: Transaction, reader: Subscriber, follows: Fo
         changed.append(topic.id or 0)
         mine = list(before.values())
         await enrolment.follow(tx, reader, topic, cadence, origin=Origin.WEB, now=now, looks_back=looks_back, mine=mine)
+    await _return_to(ctx, tx, reader, [topic for topic, _ in follows if topic.id in changed], now)
     after = await _by_topic(tx, reader) if changed else {}
     for topic_id in changed:
         was, now_is = before.get(topic_id), after[topic_id]
@@ -246,6 +248,20 @@ async def _follow(ctx: Context, tx: Transaction, reader: Subscriber, follows: Fo
         if was is None or was.status != SubscriptionStatus.ACTIVE:  # theirs from now on: config does not take it away
             said |= {"status": SubscriptionStatus.ACTIVE, "paused_by": None, "origin": Origin.WEB}
         await subscribers.write_subscription(tx, now_is.id or 0, **said)
+
+
+async def _return_to(ctx: Context, tx: Transaction, reader: Subscriber, asked: Sequence[Topic], now: datetime) -> None:
+    """Whoever left one newsletter and chooses of it again, with the link to their own settings, reads it again."""
+    letters = {topic.newsletter_id or ctx.newsletter.id or 0 for topic in asked}
+    if not letters or len(ctx.newsletters) == 1:
+        return
+    hashed = address_hash(ctx.address_key, reader.email)
+    back = await suppressions.unsubscribed(tx, hashed, letters)
+    if back:
+        proof = departure.said_by("preferences")
+        rows = [departure.evidence(ctx, ConsentKind.CONFIRMED, reader, one, now, proof) for one in back]
+        await consents.add_all(tx, rows)
+        await enrolment.rejoin(tx, ctx.address_key, reader, back, reader.consent)
 
 
 async def _by_topic(tx: Transaction, reader: Subscriber) -> dict[int, Subscription]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import email
 import email.policy
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from dispatcher import clock
 from dispatcher.config import Settings
 from dispatcher.digest.assembly import assemble
+from dispatcher.digest.rehearsal import first_fault
 from dispatcher.errors import TemplateError
-from dispatcher.model.content import Story
-from dispatcher.model.outbound import Delivery, Digest, DigestContent, Section
-from dispatcher.model.values import DeliveryKind, LetterName, SubscriberStatus
+from dispatcher.model.outbound import Delivery, Digest
+from dispatcher.model.values import SubscriberStatus
+from dispatcher.pipeline import publications
 from dispatcher.pipeline.admission import person, suppressed
 from dispatcher.pipeline.batch import load
 from dispatcher.pipeline.context import Context, default_newsletter, open_templates
@@ -67,40 +68,13 @@ async def preview(ctx: Context, address: str, at: datetime | None = None) -> Pre
 
 def try_templates(settings: Settings) -> None:
     """Render every kind of mail with invented news. TemplateError names the file and line of a mistake."""
-    folder = settings.resolve(settings.templates.folder)
-    if folder.exists() and not folder.is_dir():
-        raise TemplateError(f"{folder}: [templates] folder names this, which is no folder")
-    templates, newsletter = open_templates(settings), default_newsletter(settings)
-    story = Story(title="A bridge opens", url="https://news.example/bridge", summary="It holds.", published_at=_A_DAY)
-    for kind in (DeliveryKind.DIGEST, DeliveryKind.ALERT):
-        content = DigestContent(
-            kind=kind,
-            locale=settings.site.language,
-            timezone=settings.site.timezone,
-            cadence="instant" if kind is DeliveryKind.ALERT else "daily at 07:30",
-            slot_at=_A_DAY,
-            sections=(Section("Local news", (story,)),),
-            more=0 if kind is DeliveryKind.ALERT else 1,
-        )
-        templates.render(content, newsletter)
-    for letter in LetterName:
-        templates.render(_letter(settings, letter), newsletter)
-
-
-def _letter(settings: Settings, letter: LetterName) -> DigestContent:
-    return DigestContent(
-        kind=DeliveryKind.CONFIRMATION,
-        locale=settings.site.language,
-        timezone=settings.site.timezone,
-        cadence="",
-        slot_at=_A_DAY,
-        sections=(),
-        letter=letter,
-        notice=("Digests are paused", "Much came back.", "    dispatcher send resume"),
-    )
-
-
-_A_DAY = datetime(2026, 3, 2, 7, 30, tzinfo=UTC)
+    templates = open_templates(settings)
+    if templates.collection.faults:
+        raise TemplateError(templates.collection.faults[0].reason)
+    published = publications.published(settings, default_newsletter(settings))
+    error = first_fault(templates, published, [settings.site.language])
+    if error:
+        raise error
 
 
 def _seen(raw: bytes) -> Preview:

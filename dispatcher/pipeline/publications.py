@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dispatcher.config import Settings, addresses
+from dispatcher.config import Settings, addresses, look
+from dispatcher.config.nearest import did_you_mean
 from dispatcher.config.newsletters import NewsletterEntry
+from dispatcher.errors import StoreError
 from dispatcher.model.outbound import Newsletter
 from dispatcher.store import Transaction, newsletters
 
@@ -56,21 +58,29 @@ class Publications:
         }
         return cls(by_id, found)
 
+    def named(self, slug: str) -> Newsletter:
+        """The newsletter with this slug. StoreError, with the nearest one, if there is none."""
+        by_slug = {row.slug: row for row in self.by_id.values()}
+        if slug not in by_slug:
+            known = f"there are {', '.join(by_slug)}"
+            raise StoreError(f'there is no newsletter "{slug}"{did_you_mean(slug, by_slug, known)}')
+        return by_slug[slug]
+
 
 async def keep(tx: Transaction, settings: Settings, default: Newsletter) -> tuple[Newsletter, Publications]:
     """Make the database say what config says of newsletters. Gives the default one and all."""
     kept = await newsletters.keep(tx, default)
     for entry in settings.newsletters:
-        await newsletters.keep(tx, _row(entry, default))
+        await newsletters.keep(tx, _row(settings, entry, default))
     return kept, Publications.of(settings, await newsletters.every(tx))
 
 
 def published(settings: Settings, default: Newsletter) -> list[Newsletter]:
     """The newsletters that config names, as rows without ids, the default one first."""
-    return [default, *(_row(entry, default) for entry in settings.newsletters)]
+    return [default, *(_row(settings, entry, default) for entry in settings.newsletters)]
 
 
-def _row(entry: NewsletterEntry, default: Newsletter) -> Newsletter:
+def _row(settings: Settings, entry: NewsletterEntry, default: Newsletter) -> Newsletter:
     sender = entry.sender or default.sender
     reply_to = entry.reply_to or ("" if entry.sender else default.reply_to)
     domain = addresses.mailbox(sender).address.rpartition("@")[2]
@@ -83,6 +93,6 @@ def _row(entry: NewsletterEntry, default: Newsletter) -> Newsletter:
         url=entry.url or default.url,
         language=entry.language or default.language,
         postal_address=entry.postal_address or default.postal_address,
-        theme=default.theme,
+        theme=look.stored(settings.theme, entry.theme),
         digest=entry.digest.stored,
     )

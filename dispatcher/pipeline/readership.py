@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dispatcher.config.settings import SubscriberEntry
+from dispatcher.config.settings import Follow, SubscriberEntry
 from dispatcher.model.audience import Subscriber, Subscription
 from dispatcher.model.content import Topic
 from dispatcher.model.values import Origin, PausedBy, SubscriberStatus, SubscriptionStatus
@@ -16,7 +16,7 @@ from dispatcher.pipeline import enrolment
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.quarantine import apart
 from dispatcher.schedule import cadence as cadences
-from dispatcher.store import Transaction, subscribers
+from dispatcher.store import Transaction, newsletters, subscribers
 from dispatcher.store.engine import in_turn
 
 log = logger("declare")
@@ -71,6 +71,9 @@ async def _keep(
     done = await _enrol(ctx, tx, [entry for entry in entries if entry.email.lower() not in stored], slugs, now)
     ids = [reader.id or 0 for reader in stored.values()]
     followed, schedules = await subscribers.subscriptions(tx, ids), await subscribers.schedules(tx, ids)
+    homes = await newsletters.homes(tx, [s.topic_id for mine in followed.values() for s in mine])
+    homes |= {topic.id or 0: topic.newsletter_id for topic in slugs.values() if topic.newsletter_id}
+    left = await enrolment.left_among(tx, ctx.address_key, list(stored)) if homes else {}
     for entry in entries:
         reader = stored.get(entry.email.lower())
         if reader is None:
@@ -80,12 +83,20 @@ async def _keep(
             continue
         mine, rows = followed.get(reader.id or 0, []), schedules.get(reader.id or 0, [])
         changed = await _update_reader(ctx, tx, reader, entry)
-        if await _follow(ctx, tx, reader, entry, slugs, mine, now, pause_missing=pause_missing):
+        offered = _still_open(ctx, slugs, left.get(reader.email, ()))
+        if await _follow(ctx, tx, reader, entry, offered, mine, now, pause_missing=pause_missing):
             changed = True
             mine = (await subscribers.subscriptions(tx, [reader.id or 0])).get(reader.id or 0, [])
         done.updated += changed
-        await enrolment.reschedule(tx, reader, ctx.newsletter.id or 0, now, mine=mine, rows=rows)
+        await enrolment.reschedule(tx, reader, ctx.newsletter.id or 0, now, mine=mine, rows=rows, homes=homes)
     return done
+
+
+def _still_open(ctx: Context, slugs: Mapping[str, Topic], left: Collection[int]) -> Mapping[str, Topic]:
+    """The topics of newsletters that somebody has not left: config brings nobody back."""
+    if not left:
+        return slugs
+    return {slug: topic for slug, topic in slugs.items() if (topic.newsletter_id or ctx.newsletter.id) not in left}
 
 
 async def _enrol(
@@ -93,19 +104,29 @@ async def _enrol(
 ) -> DeclareReport:
     """Enrol those whom config names and nobody knows yet, but for addresses that are suppressed."""
     newsletter_id = ctx.newsletter.id or 0
-    barred = await enrolment.barred_among(tx, ctx.address_key, [entry.email for entry in entries], newsletter_id)
+    left = await enrolment.left_among(tx, ctx.address_key, [entry.email for entry in entries])
+    barred: list[str] = []
     newcomers: dict[str, tuple[Subscriber, dict[int, str]]] = {}
     for entry in entries:
-        if entry.email not in barred:
-            person = _new_reader(ctx, entry, now)
-            follows = {slugs[f.topic].id or 0: f.cadence or person.cadence for f in entry.topics}
-            newcomers.setdefault(person.email, (person, follows))
+        offered = _still_open(ctx, slugs, left.get(entry.email, ()))
+        open_to_them = [follow for follow in entry.topics if follow.topic in offered]
+        if _is_barred(ctx, left.get(entry.email, ()), entry, open_to_them):
+            barred.append(entry.email)
+            continue
+        person = _new_reader(ctx, entry, now)
+        follows = {slugs[f.topic].id or 0: f.cadence or person.cadence for f in open_to_them}
+        newcomers.setdefault(person.email, (person, follows))
     looks_back = ctx.settings.schedule.first_digest == "period"
     await enrolment.enrol_all(
         tx, ctx.address_key, list(newcomers.values()), newsletter_id, origin=Origin.CONFIG, now=now,
         looks_back=looks_back,
     )  # fmt: skip
-    return DeclareReport(created=len(newcomers), left_alone=list(barred))
+    return DeclareReport(created=len(newcomers), left_alone=barred)
+
+
+def _is_barred(ctx: Context, left: Collection[int], entry: SubscriberEntry, open_to_them: Sequence[Follow]) -> bool:
+    """Whether every mail to somebody is suppressed, or each newsletter that config names for them."""
+    return enrolment.EVERY in left or (not open_to_them and bool(entry.topics or ctx.newsletter.id in left))
 
 
 def _new_reader(ctx: Context, entry: SubscriberEntry, now: datetime) -> Subscriber:
@@ -146,7 +167,7 @@ async def _follow(
 ) -> bool:  # fmt: skip
     """Follow what config names; pause what it named before and no longer does. A reader's own choice stands."""
     by_topic = {subscription.topic_id: subscription for subscription in mine}
-    wanted = {slugs[follow.topic].id or 0: follow for follow in entry.topics}
+    wanted = {slugs[follow.topic].id or 0: follow for follow in entry.topics if follow.topic in slugs}
     changed = False
     for topic_id, follow in wanted.items():
         found = by_topic.get(topic_id)

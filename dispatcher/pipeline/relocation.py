@@ -123,13 +123,10 @@ async def _is_free(ctx: Context, tx: Transaction, address: str) -> bool:
 
 
 async def _move(ctx: Context, tx: Transaction, move: Move, proof: Proof, now: datetime) -> None:
-    reader, old, address, newsletter_id = move.reader, move.old, move.opt_in.address, ctx.newsletter.id or 0
+    reader, old, address = move.reader, move.old, move.opt_in.address
     await _record(ctx, tx, ConsentKind.CONFIRMED, move.opt_in, address, reader, now, proof)
-    await consents.add_all(tx, [evidence(ctx, ConsentKind.WITHDRAWN, reader, newsletter_id, now, proof)])
     hashed = address_hash(ctx.address_key, address)
-    await suppressions.lift(tx, hashed, newsletter_id)  # as any newly confirmed consent does
-    reason = SuppressionReason.UNSUBSCRIBED
-    await suppressions.add(tx, old.address_hash, reason, now, address=old.address, newsletter_id=newsletter_id)
+    await _take_departures_along(ctx, tx, reader, old, address, now, proof)
     new = await subscribers.move_endpoint(tx, old, address, hashed, now)
     if old.channel == Channel.EMAIL:
         await subscribers.write(tx, reader.id or 0, email=address, soft_bounces=0)
@@ -137,6 +134,25 @@ async def _move(ctx: Context, tx: Transaction, move: Move, proof: Proof, now: da
     await outbox.readdress(tx, new)
     key = f"moved:{move.opt_in.id}"
     await letters.post(ctx, tx, LetterName.MOVED, to=old.address, key=key, now=now, reader=reader)
+
+
+async def _take_departures_along(
+    ctx: Context, tx: Transaction, reader: Subscriber, old: Endpoint, address: str, now: datetime, proof: Proof
+) -> None:
+    """At the old address nobody reads any more; at the new one what they read, as after any newly confirmed consent,
+    and nothing of the newsletters that they have left."""
+    hashed = address_hash(ctx.address_key, address)
+    before = (await suppressions.of(tx, [old.address_hash])).get(old.address_hash, ())
+    left = {one.newsletter_id: one.reason for one in before}
+    for newsletter_id in sorted(ctx.newsletters):
+        if newsletter_id in left and len(ctx.newsletters) > 1:
+            reason = left[newsletter_id]
+            await suppressions.add(tx, hashed, reason, now, address=address, newsletter_id=newsletter_id)
+            continue
+        await consents.add_all(tx, [evidence(ctx, ConsentKind.WITHDRAWN, reader, newsletter_id, now, proof)])
+        await suppressions.lift(tx, hashed, newsletter_id)
+        gone = SuppressionReason.UNSUBSCRIBED
+        await suppressions.add(tx, old.address_hash, gone, now, address=old.address, newsletter_id=newsletter_id)
 
 
 async def _record(

@@ -13,6 +13,7 @@ from dispatcher.model.values import SuppressionReason
 from dispatcher.observability.logs import logger
 from dispatcher.pipeline import departure, hooks, safety
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.enrolment import EVERY
 from dispatcher.store import Transaction, events, outbox, subscribers, suppressions
 from dispatcher.store.keys import address_hash
 
@@ -67,7 +68,9 @@ async def _apply(ctx: Context, tx: Transaction, event: Event, now: datetime) -> 
         return done
     action = decide(event.type, soft_bounces=reader.soft_bounces + 1)
     if action is Action.UNSUBSCRIBE:
-        await departure.leave(ctx, tx, reader, ctx.newsletter.id or 0, now, departure.said_by("mail"))
+        about = await outbox.get(tx, event.delivery_id) if event.delivery_id else None
+        newsletter_id = about.newsletter_id if about else EVERY
+        await departure.leave(ctx, tx, reader, newsletter_id, now, departure.said_by("mail"))
         done.unsubscribed = 1
     elif action is Action.STRIKE:
         await subscribers.strike(tx, reader.id or 0)

@@ -51,7 +51,7 @@ class Tales:
             source = first[article_id][0] if first[article_id] else ""
             self._stories[article_id] = compose.story(article, source)
             if article_id in whole:
-                self._bodies[article_id] = article.body_text, article.body_html
+                self._bodies[article_id] = compose.body(article)
 
     def tell(self, article_id: int, others: Sequence[str], length: int | None = None) -> Told | None:
         """An article as a story, for readers of whose other topics these match; None for one that is gone.

@@ -17,19 +17,23 @@ import quopri
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dispatcher.digest.compose import Outline
+from dispatcher.digest.rehearsal import first_fault
 from dispatcher.digest.render import HTML_LIMIT, Rendered, Templates, fit
 from dispatcher.digest.slots import Letterhead, Links, Pieces, Slot, fill, names
 from dispatcher.digest.transfer import QUOTED_PRINTABLE
+from dispatcher.digest.understudy import sound
 from dispatcher.digest.voice import speaking, voice
 from dispatcher.digest.wire import Part, Wire
 from dispatcher.errors import TemplateError
 from dispatcher.model.outbound import Digest, DigestContent, Newsletter, Personal
-from dispatcher.pipeline.context import Context, open_templates
+from dispatcher.model.values import DeliveryKind
+from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.links import VIEWABLE
 from dispatcher.pipeline.wires import kept_wire, outlines
-from dispatcher.store import Transaction, articles, newsletters
+from dispatcher.store import Transaction, articles
 
 PAGE_LIMIT = 1_000_000
 """Octets of HTML, roughly; the last stories of a digest that is larger are counted only."""
@@ -60,10 +64,10 @@ class Standing:
 async def look(ctx: Context, tx: Transaction, digests: Iterable[Digest]) -> list[Standing]:
     """Which of these digests can be shown, and what of them; no letters, and none of which nothing is left."""
     shown = [digest for digest in digests if digest.kind in VIEWABLE and not digest.letter]
-    now = await articles.versions(tx, sorted({item[0] for digest in shown for item in digest.items}))
-    known = {one.id: one for one in await newsletters.every(tx)}
-    standings = [_standing(ctx, digest, known.get(digest.newsletter_id, ctx.newsletter), now) for digest in shown]
-    return [one for one in standings if one.digest.items]
+    now = await articles.versions(tx, sorted({item[0] for digest in shown for item in (*digest.items, *digest.rest)}))
+    await ctx.acquaint(tx, {digest.newsletter_id for digest in shown})
+    standings = [_standing(ctx, digest, ctx.letter(digest.newsletter_id), now) for digest in shown]
+    return [one for one in standings if one.digest.items or one.digest.kind is DeliveryKind.EDITION]
 
 
 async def contents(ctx: Context, standings: Sequence[Standing]) -> list[DigestContent]:
@@ -100,23 +104,34 @@ class Gallery:
 
     async def _make(self, standing: Standing) -> View:
         async with self._ctx.store.read() as tx:
-            wire = None if standing.left_out else await kept_wire(self._ctx, tx, standing.digest)
+            is_whole = not standing.left_out and not standing.digest.rest
+            wire = await kept_wire(self._ctx, tx, standing.digest) if is_whole else None
             outline = (await outlines(self._ctx, tx, [standing.digest]))[standing.digest.id or 0]
         return await asyncio.to_thread(self._composed, standing, outline, wire)
 
     def _composed(self, standing: Standing, outline: Outline, wire: Wire | None) -> View:
-        rendered = fit(outline.content, standing.newsletter, self._own_templates(), PAGE_LIMIT)
+        """The mail as it was sent, if it was not cut and its pictures are where a browser finds them."""
+        rendered = self._rendered(outline.content, standing.newsletter)
         links = Links(subscribe=_subscribe(self._ctx))
         with speaking(voice(outline.locale, outline.timezone)):
-            if wire is not None and rendered.html_size <= HTML_LIMIT:  # else the mail had to be cut
+            if wire is not None and not wire.pictures and rendered.html_size <= HTML_LIMIT:
                 return _filled(_sent(wire), wire.letterhead, links, standing.left_out)
             return _filled(rendered, Letterhead.of(standing.newsletter), links, standing.left_out)
 
-    def _own_templates(self) -> Templates:
-        """Templates that no other thread renders with: they are compiled as they are first used."""
-        if self._templates is None or self._made_of is not self._ctx.templates:
-            self._made_of, self._templates = self._ctx.templates, open_templates(self._ctx.settings)
-        return self._templates
+    def _rendered(self, content: DigestContent, newsletter: Newsletter) -> Rendered:
+        """In full, with templates that no other thread renders with. Ours stand in for what breaks on this digest."""
+
+        def fails(some: Templates) -> TemplateError | None:
+            return first_fault(some, (newsletter,), contents=(content,))
+
+        now = self._ctx.templates
+        if self._templates is None or self._made_of is not now:
+            self._made_of, self._templates = now, Templates(collection=now.collection)
+        try:
+            return fit(content, newsletter, self._templates, PAGE_LIMIT)
+        except TemplateError:
+            self._templates = sound(self._templates, fails)
+            return fit(content, newsletter, self._templates, PAGE_LIMIT)
 
     def _keep(self, mark: str, view: View) -> View:
         self._views[mark] = view
@@ -128,12 +143,21 @@ class Gallery:
 
 def _standing(ctx: Context, digest: Digest, newsletter: Newsletter, now: Mapping[int, tuple[int, object]]) -> Standing:
     """With those of its articles that are still kept."""
-    items = [item for item in digest.items if item[0] in now and now[item[0]][1] is None]
+    whole = _gathered(digest)
+    items = [item for item in whole if item[0] in now and now[item[0]][1] is None]
     versions = [(item[0], now[item[0]][0]) for item in items]
-    seen = [digest.id, digest.wire is None, versions, newsletter.model_dump(), ctx.templates.version, _subscribe(ctx)]
+    look_of = newsletter.model_dump(), ctx.templates.version, ctx.settings.digest.summary_length, _subscribe(ctx)
+    seen = digest.id, digest.wire is None, versions, look_of
     mark = hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:32]
-    left_out = len(digest.items) - len(items)
-    return Standing(digest.model_copy(update={"items": items}), newsletter, left_out, mark)
+    more = max(digest.more - len(digest.rest), 0)
+    return Standing(digest.model_copy(update={"items": items, "more": more}), newsletter, len(whole) - len(items), mark)
+
+
+def _gathered(digest: Digest) -> list[list[Any]]:
+    """Its stories and those that a cap left out, under their topics, the topics in the order of the mail."""
+    everything = [*digest.items, *digest.rest]
+    labels = list(dict.fromkeys(item[3] for item in everything))
+    return sorted(everything, key=lambda item: labels.index(item[3])) if digest.rest else everything
 
 
 def _subscribe(ctx: Context) -> str:

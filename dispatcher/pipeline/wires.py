@@ -13,8 +13,10 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from dispatcher import clock
 from dispatcher.digest import compose, kept
 from dispatcher.digest.assembly import Envelope
 from dispatcher.digest.compose import Outline
@@ -23,11 +25,13 @@ from dispatcher.digest.fragments import Stretch, content_of
 from dispatcher.digest.kept import Kept
 from dispatcher.digest.slots import Piece
 from dispatcher.digest.wire import Draft, Wire
-from dispatcher.errors import DispatcherError, StoreError
+from dispatcher.errors import DispatcherError, StoreError, TemplateError
 from dispatcher.model.outbound import Claimed, Delivery, Digest, Personal
 from dispatcher.observability.logs import logger
+from dispatcher.pipeline import standins
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.links import links_of, list_headers
+from dispatcher.pipeline.pictures import Pictures
 from dispatcher.pipeline.tales import Tales
 from dispatcher.store import Connection, Transaction, pieces
 from dispatcher.tokens import Keyring
@@ -51,7 +55,7 @@ async def render_digest(ctx: Context, digest: Digest) -> Wire:
     bindery = ctx.kept(Bindery)
     async with ctx.store.read() as tx:
         outlined = await bindery.outlines(tx, [digest])
-    return bindery.composer.render(_with_content(outlined[digest.id or 0])).wire()
+    return bindery.composer(digest.newsletter_id).render(_with_content(outlined[digest.id or 0])).wire()
 
 
 async def kept_wire(ctx: Context, tx: Transaction, digest: Digest) -> Wire | None:
@@ -77,6 +81,7 @@ def envelope_of(delivery: Claimed | Delivery, wire: Wire, keyring: Keyring) -> E
             email=known.get("email", ""),
             topics=tuple(known.get("topics", ())),
             cadence=known.get("cadence", ""),
+            next_at=datetime.fromisoformat(known["next_at"]) if "next_at" in known else None,
         ),
         message_id=delivery.message_id,
         dated_at=delivery.dated_at or delivery.created_at,
@@ -92,16 +97,16 @@ class Bindery:
         self._ctx = ctx
         self._tales = Tales()
         self._looking_up = asyncio.Lock()
-        self._composer: Composer | None = None
+        self._composers: dict[int, Composer] = {}
         self._pieces = Remembered()
+        self._pictures = Pictures(ctx)
 
-    @property
-    def composer(self) -> Composer:
-        """The composer for templates and settings as they are now."""
-        ctx, known = self._ctx, self._composer
-        now = ctx.templates, ctx.newsletter, ctx.door
+    def composer(self, newsletter_id: int) -> Composer:
+        """The composer of a newsletter's digests for templates and settings as they are now."""
+        ctx, known = self._ctx, self._composers.get(newsletter_id)
+        now = ctx.templates, ctx.letter(newsletter_id), ctx.door
         if known is None or (known.templates, known.newsletter, known.door) != now:
-            known = self._composer = Composer(*now, refused=_tell_refusal)
+            known = self._composers[newsletter_id] = Composer(*now, refused=_tell_refusal)
         return known
 
     async def load(self, digest_ids: Sequence[int]) -> dict[int, Wire | Exception]:
@@ -110,7 +115,7 @@ class Bindery:
             rows = await pieces.digests(tx, digest_ids)
             wires = await self.kept(tx, {row.id: row.wire for row in rows if row.wire is not None})
         outlines = await self._outlined([row for row in rows if row.wire is None], wires)
-        drafts = await self._compose(outlines, wires)
+        drafts = await self._compose(await self._pictures.placed(outlines), wires)
         return wires | await self._keep(drafts)
 
     async def outlines(self, tx: Transaction, digests: Sequence[Any]) -> dict[int, Outline]:
@@ -118,6 +123,7 @@ class Bindery:
         if not digests:
             return {}
         ids = {item[0] for digest in digests for item in digest.items}
+        await self._ctx.acquaint(tx, {digest.newsletter_id for digest in digests})
         async with self._looking_up:
             whole = {i for digest in digests for i in compose.told_whole(digest)}
             length = self._ctx.settings.digest.summary_length
@@ -144,10 +150,10 @@ class Bindery:
     async def _compose(self, outlines: Mapping[int, Outline], failed: dict[int, Wire | Exception]) -> dict[int, Draft]:
         """Drafts by digest; what is wrong with the others goes to `failed`."""
         drafts: dict[int, Draft] = {}
-        began = time.monotonic()
+        before, began = self._ctx.templates, time.monotonic()
         for digest_id, outline in outlines.items():
             try:
-                drafts[digest_id] = self.composer.compose(_with_content(outline))
+                drafts[digest_id] = self._pictures.attached(self._draft(_with_content(outline)), outline)
             except DispatcherError as error:
                 log.error("a digest could not be rendered", digest_id=digest_id, reason=str(error))
                 failed[digest_id] = error
@@ -157,7 +163,19 @@ class Bindery:
             if time.monotonic() - began > TURN:
                 await asyncio.sleep(0)
                 began = time.monotonic()
+        if self._ctx.templates is not before:
+            await standins.account(self._ctx, clock.now())
         return drafts
+
+    def _draft(self, outline: Outline) -> Draft:
+        """A digest's draft. A template of the operator's that breaks on it is out of use from then on."""
+        while True:
+            composer = self.composer(outline.newsletter_id)
+            try:
+                return composer.compose(outline)
+            except TemplateError as error:
+                if not standins.replaced(self._ctx, error, outline.content, composer.newsletter):
+                    raise
 
     async def _keep(self, drafts: Mapping[int, Draft]) -> dict[int, Wire | Exception]:
         """Keep drafts, and only then hand out their wires, or those that others kept before."""

@@ -105,12 +105,8 @@ def arrange(
         queue = _contested(_sections(picks, labels), policy, styles or {}, over_topic)
     else:
         queue = in_order(picks, policy)
-    over: tuple[Pick, ...] = ()
-    if len(queue) > cap:
-        kept = _fairly(queue, cap)
-        over = tuple(pick for number, pick in enumerate(queue) if number not in kept)
-        queue = [queue[number] for number in sorted(kept)]
-    return Arranged(tuple(chain(*_sections(queue, labels).values())), tuple(over_topic), over)
+    shown, over = (queue, []) if len(queue) <= cap else _fairly(queue, cap)
+    return Arranged(tuple(chain(*_sections(shown, labels).values())), tuple(over_topic), tuple(over))
 
 
 def in_order(picks: Iterable[Pick], policy: Policy) -> list[Pick]:
@@ -152,7 +148,7 @@ def _contested(
         style = styles.get(label, PLAIN)
         if style.order and style.order != policy.order:
             theirs = _rank(style.order, policy)
-            mine.sort(key=lambda one: theirs(one[1]))  # noqa: B023
+            mine.sort(key=lambda one: theirs(one[1]))
         if style.max_articles is not None:
             over += [pick for _, pick in mine[style.max_articles :]]
             del mine[style.max_articles :]
@@ -164,14 +160,16 @@ def _contested(
     return [pick for *_, pick in rivals]
 
 
-def _fairly(queue: Sequence[Pick], cap: int) -> set[int]:
-    """The places in a queue that a cap keeps. A story that several topics have is the first of each of them."""
+def _fairly(queue: Sequence[Pick], cap: int) -> tuple[Sequence[Pick], Sequence[Pick]]:
+    """What a cap keeps of a queue and what not. A story that several topics have is the first of each of them."""
     firsts: list[int] = []
     seen: set[str] = set()
     for place, pick in enumerate(queue):
-        if pick.label not in seen or not seen.issuperset(pick.others):
+        if pick.label not in seen or (pick.others and not seen.issuperset(pick.others)):
             firsts.append(place)
             seen.update((pick.label, *pick.others))
+    if firsts[-1] < cap:
+        return queue[:cap], queue[cap:]
     kept = set(firsts[:cap])
-    others = (place for place in range(len(queue)) if place not in kept)
-    return kept.union(islice(others, cap - len(kept)))
+    kept.update(islice((place for place in range(len(queue)) if place not in kept), cap - len(kept)))
+    return [queue[n] for n in sorted(kept)], [pick for n, pick in enumerate(queue) if n not in kept]

@@ -75,7 +75,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One message to make: its picks in reading order, how many more the caps left out, and its slot.
+    """One message to make: its picks in reading order, how many more the caps left out (`over`), and its slot.
 
     `styles` are those of topics that have one, by label.
     """
@@ -89,6 +89,8 @@ class Planned:
     labels: tuple[str, ...] = ()
     styles: Mapping[str, Style] = field(default_factory=dict)
     newsletter_id: int = 0
+    over: tuple[Pick, ...] = ()
+    over_topic: tuple[Pick, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,8 @@ class Plan:
 
 def earliest_look(reader: Reader, now: datetime) -> datetime:
     """The oldest `seen_at` that any of this reader's due messages could take: how far back to load matches."""
-    floors = [_floor(f, _slot_at(due, reader.zone, now), reader.zone) for due, f in _due_pairs(reader)]
-    floors += [_instant_floor(f, now) for f in reader.followings if f.cadence.is_instant]
+    floors = [floor_of(f, slot_at_of(due, reader.zone, now), reader.zone) for due, f in _due_pairs(reader)]
+    floors += [instant_floor(f, now) for f in reader.followings if f.cadence.is_instant]
     return min(floors, default=now)
 
 
@@ -125,7 +127,7 @@ def decide(
         read += [(f, now) for f in mine]
 
     for due in sorted(reader.dues, key=lambda due: (_period(due, reader.zone, now), due.schedule_id)):
-        slot_at = _slot_at(due, reader.zone, now)
+        slot_at = slot_at_of(due, reader.zone, now)
         moved.append((due, cadences.next_due(due.cadence, max(now, slot_at), reader.zone), slot_at))
         mine = [f for f in reader.followings if f.channel == due.channel and f.cadence == due.cadence]
         slot = _slot(due, reader, now)
@@ -149,8 +151,8 @@ def _alerts(
     admitted = [
         (f, c)
         for f in followings
-        for c in _unread(f, candidates, reader, _instant_floor(f, now))
-        if not _is_back_catalogue(f, c, now, reader.zone)
+        for c in _unread(f, candidates, reader, instant_floor(f, now))
+        if not is_back_catalogue(f, c, now, reader.zone)
     ]
     picks = _pick(admitted, had)
     if not picks:
@@ -175,8 +177,8 @@ def _digest(
     admitted = [
         (f, c)
         for f in followings
-        for c in _unread(f, candidates, reader, _floor(f, slot_at, reader.zone))
-        if not _is_back_catalogue(f, c, slot_at, reader.zone)
+        for c in _unread(f, candidates, reader, floor_of(f, slot_at, reader.zone))
+        if not is_back_catalogue(f, c, slot_at, reader.zone)
     ]
     picks = _pick(admitted, had)
     if not picks:
@@ -195,7 +197,10 @@ def _planned(
     labels = tuple(f.label for f in followings)
     styles = {f.label: f.style for f in followings if f.style is not PLAIN}
     arranged = arrange(picks, labels, policy, styles)
-    return Planned(channel, cadence, slot, slot_at, arranged.shown, arranged.more, labels, styles)
+    over, over_topic = arranged.over, arranged.over_topic
+    return Planned(
+        channel, cadence, slot, slot_at, arranged.shown, arranged.more, labels, styles, over=over, over_topic=over_topic
+    )
 
 
 def _pick(admitted: Iterable[tuple[Following, Candidate]], had: set[int]) -> list[Pick]:
@@ -228,7 +233,7 @@ def _unread(
     yield from (c for c in matches[start:] if c.seen_at >= floor)
 
 
-def _is_back_catalogue(following: Following, candidate: Candidate, slot_at: datetime, zone: str) -> bool:
+def is_back_catalogue(following: Following, candidate: Candidate, slot_at: datetime, zone: str) -> bool:
     """Whether a source's first poll brought this, published more than a period before: nobody gets that.
 
     The period is the one before the slot, or, when that slot comes late or was missed, the one in which we saw it. An
@@ -245,7 +250,7 @@ def _is_back_catalogue(following: Following, candidate: Candidate, slot_at: date
     return candidate.published_at < max(earliest, following.floor_at or earliest)
 
 
-def _floor(following: Following, slot_at: datetime, zone: str) -> datetime:
+def floor_of(following: Following, slot_at: datetime, zone: str) -> datetime:
     """The oldest `seen_at` that this slot takes for this subscription."""
     floor = cadences.previous_due(following.cadence, slot_at, zone)
     if following.read_at is not None or following.created_at <= floor:  # not its first slot
@@ -255,7 +260,8 @@ def _floor(following: Following, slot_at: datetime, zone: str) -> datetime:
     return max(floor, following.floor_at) if following.floor_at is not None else floor
 
 
-def _instant_floor(following: Following, now: datetime) -> datetime:
+def instant_floor(following: Following, now: datetime) -> datetime:
+    """The oldest `seen_at` that an alert takes now for this subscription."""
     floor = min(now - INSTANT_LOOKBACK, following.owed_from_at or now)
     return max(floor, following.floor_at) if following.floor_at is not None else floor
 
@@ -263,8 +269,8 @@ def _instant_floor(following: Following, now: datetime) -> datetime:
 def owed_from(following: Following, at: datetime, zone: str) -> datetime:
     """How far back the unread of a subscription still counts when its cadence or zone changes at this instant."""
     if following.cadence.is_instant:
-        return _instant_floor(following, at)
-    return _floor(following, _pending(following, at, zone), zone)
+        return instant_floor(following, at)
+    return floor_of(following, _pending(following, at, zone), zone)
 
 
 def _pending(following: Following, at: datetime, zone: str) -> datetime:
@@ -282,19 +288,19 @@ def _due_pairs(reader: Reader) -> Iterable[tuple[Due, Following]]:
                 yield due, following
 
 
-def _slot_at(due: Due, zone: str, now: datetime) -> datetime:
+def slot_at_of(due: Due, zone: str, now: datetime) -> datetime:
     """The slot to fill: the latest that has come. Those before it were missed, and fold into it."""
     return cadences.latest_due(due.cadence, now, zone)
 
 
 def _slot(due: Due, reader: Reader, now: datetime) -> str:
     """The slot's name. It says the time too for a reader with several under one label, as in morning and evening."""
-    slot = cadences.slot(due.cadence, _slot_at(due, reader.zone, now), reader.zone)
+    slot = cadences.slot(due.cadence, slot_at_of(due, reader.zone, now), reader.zone)
     label = due.cadence.label
     alike = {f.cadence for f in reader.followings if f.channel == due.channel and f.cadence.label == label}
     return f"{slot}:{due.cadence}" if len(alike) > 1 else slot
 
 
 def _period(due: Due, zone: str, now: datetime) -> timedelta:
-    slot_at = _slot_at(due, zone, now)
+    slot_at = slot_at_of(due, zone, now)
     return slot_at - cadences.previous_due(due.cadence, slot_at, zone)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from dispatcher.model.audience import Endpoint, Schedule, Subscriber, Subscription
 from dispatcher.model.content import Topic
@@ -42,13 +43,46 @@ async def keep(tx: Transaction, wanted: Newsletter) -> Newsletter:
 
 
 async def every(tx: Transaction) -> list[Newsletter]:
-    """All newsletters, oldest first, and those that are not published any more."""
-    return await many(tx, Newsletter)
+    """All newsletters, oldest first, and those that are not published any more.
+
+    As `keep` gives them, with their fields in one order: what they say is part of a digest's key.
+    """
+    return [
+        Newsletter(**{name: getattr(one, name) for name in Newsletter.model_fields})
+        for one in await many(tx, Newsletter)
+    ]
 
 
 async def rest(tx: Transaction, newsletter_id: int) -> None:
     """Publish a newsletter no more. What is on its way goes out; whoever reads it gets nothing new."""
     await tx.execute(sa.update(NEWSLETTER).where(NEWSLETTER.c.id == newsletter_id).values(is_paused=True))
+
+
+async def resting(tx: Transaction) -> set[int]:
+    """The newsletters that are published no more."""
+    return {row[0] for row in await tx.execute(sa.select(NEWSLETTER.c.id).where(NEWSLETTER.c.is_paused))}
+
+
+async def move(tx: Transaction, topic_id: int, before: int, after: int) -> None:
+    """Whoever follows a topic of one newsletter has it from another one from now on, at the same times."""
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    followed = (
+        (SUBSCRIPTION.c.subscriber_id == SCHEDULE.c.subscriber_id)
+        & (SUBSCRIPTION.c.channel == SCHEDULE.c.channel)
+        & (SUBSCRIPTION.c.cadence == SCHEDULE.c.cadence)
+        & (SUBSCRIPTION.c.topic_id == topic_id)
+        & (SUBSCRIPTION.c.status == SubscriptionStatus.ACTIVE)
+    )
+    names = ("subscriber_id", "channel", "cadence", "label", "timezone", "next_due_at")
+    columns = [SCHEDULE.c[name] for name in names]
+    due = (SCHEDULE.c.newsletter_id == before) & SCHEDULE.c.next_due_at.is_not(None) & sa.exists().where(followed)
+    copied = sa.select(sa.literal(after), *columns).where(due)
+    insert = dialect.insert(SCHEDULE).from_select(["newsletter_id", *names], copied)
+    wake = {name: insert.excluded[name] for name in ("next_due_at", "timezone")}
+    unique = ["subscriber_id", "channel", "newsletter_id", "cadence"]
+    await tx.execute(
+        insert.on_conflict_do_update(index_elements=unique, set_=wake, where=SCHEDULE.c.next_due_at.is_(None))
+    )
 
 
 async def homes(tx: Transaction, topic_ids: Sequence[int]) -> dict[int, int]:

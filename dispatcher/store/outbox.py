@@ -110,6 +110,12 @@ async def cancel(tx: Transaction, ids: Sequence[int], now: datetime) -> int:
     return await _move(tx, ids, (*WAITING, Status.HELD), values)
 
 
+async def withdraw(tx: Transaction, key: str, now: datetime) -> int:
+    """Withdraw the delivery of this key, if it has not left."""
+    found = await tx.execute(sa.select(DELIVERY.c.id).where(DELIVERY.c.key == key))
+    return await cancel(tx, [row[0] for row in found], now)
+
+
 async def _move(tx: Transaction, ids: Sequence[int], before: Sequence[Status], values: dict[str, Any]) -> int:
     """Write `values` where the status still is one of those before; returns how many there were."""
     count = 0

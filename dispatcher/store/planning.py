@@ -145,6 +145,15 @@ async def digests_of(tx: Transaction, ids: Sequence[int], since: datetime) -> tu
     return rows, items
 
 
+async def had_when(tx: Transaction, subscriber_id: int, since: datetime) -> list[Any]:
+    """What a reader has been sent or will be, the earliest first: rows of (digest, channel, status, when, items)."""
+    when = sa.func.coalesce(DELIVERY.c.finished_at, DELIVERY.c.due_at, type_=DELIVERY.c.due_at.type).label("at")
+    columns = (DELIVERY.c.digest_id, DELIVERY.c.channel, DELIVERY.c.status, when, DIGEST.c["items"].label("told"))
+    mine = (DELIVERY.c.subscriber_id == subscriber_id) & (DELIVERY.c.created_at >= since)
+    query = sa.select(*columns).join(DIGEST, DIGEST.c.id == DELIVERY.c.digest_id)
+    return list(await tx.execute(query.where(mine & DELIVERY.c.status.in_(REACHED)).order_by(DELIVERY.c.id)))
+
+
 async def taken_keys(tx: Transaction, keys: Sequence[str]) -> set[str]:
     """Which of these idempotency keys already have a delivery."""
     taken: set[str] = set()

@@ -14,8 +14,10 @@ from dispatcher.model.outbound import Delivery
 from dispatcher.model.values import Channel, Origin, SubscriberStatus, SubscriptionStatus
 from dispatcher.store import bulk
 from dispatcher.store.engine import Transaction, add, add_all, among, chunks, load, many, one, table
+from dispatcher.store.newsletters import TOPIC, whose
 
 SUBSCRIBER, ENDPOINT, SUBSCRIPTION, SCHEDULE = table(Subscriber), table(Endpoint), table(Subscription), table(Schedule)
+_GONE: dict[str, Any] = {"status": SubscriberStatus.UNSUBSCRIBED, "paused_until": None}
 _HAS_EMAIL = SUBSCRIBER.c.email != sa.literal_column("''")  # said as the index says it: else SQLite reads every row
 
 
@@ -216,15 +218,27 @@ async def write_subscription(tx: Transaction, subscription_id: int, **changes: A
     await tx.execute(sa.update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription_id).values(**changes))
 
 
-async def depart(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
-    """People have left: everything they still follow ends, and their schedules rest."""
+async def depart(tx: Transaction, ids: Sequence[int], now: datetime, *, newsletter_id: int = 0) -> set[int]:
+    """People leave a newsletter, or (0) all of them: what they follow of it ends, and its schedules rest.
+
+    Returns those who follow nothing any more: they have left altogether. The caller has locked everybody, or leaves 0.
+    """
+    left: set[int] = set()
     for part in chunks(ids):
-        gone = {"status": SubscriberStatus.UNSUBSCRIBED, "paused_until": None}
-        await tx.execute(sa.update(SUBSCRIBER).where(SUBSCRIBER.c.id.in_(part)).values(**gone))
-        live = SUBSCRIPTION.c.subscriber_id.in_(part) & (SUBSCRIPTION.c.status != SubscriptionStatus.ENDED)
-        await tx.execute(sa.update(SUBSCRIPTION).where(live).values(status=SubscriptionStatus.ENDED, ended_at=now))
+        theirs, live = SUBSCRIPTION.c.subscriber_id.in_(part), SUBSCRIPTION.c.status != SubscriptionStatus.ENDED
+        follows = sa.exists().where((SUBSCRIPTION.c.subscriber_id == SUBSCRIBER.c.id) & live)
         awake = SCHEDULE.c.subscriber_id.in_(part) & SCHEDULE.c.next_due_at.is_not(None)
+        who, of_it = SUBSCRIBER.c.id.in_(part), theirs & live
+        if newsletter_id:
+            of_it &= sa.exists().where((TOPIC.c.id == SUBSCRIPTION.c.topic_id) & (whose == newsletter_id))
+            awake &= SCHEDULE.c.newsletter_id == newsletter_id
+        else:  # first, so that whoever plans them now is waited for
+            await tx.execute(sa.update(SUBSCRIBER).where(who).values(_GONE))
+        await tx.execute(sa.update(SUBSCRIPTION).where(of_it).values(status=SubscriptionStatus.ENDED, ended_at=now))
         await tx.execute(sa.update(SCHEDULE).where(awake).values(next_due_at=None))
+        gone = sa.update(SUBSCRIBER).where(who & ~follows).values(_GONE).returning(SUBSCRIBER.c.id)
+        left |= {row[0] for row in await tx.execute(gone)} if newsletter_id else set(part)
+    return left
 
 
 async def revive_subscriptions(tx: Transaction, subscriber_id: int, ended_at: datetime) -> int:

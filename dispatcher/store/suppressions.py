@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -76,6 +76,13 @@ async def lift(tx: Transaction, address_hash: str, newsletter_id: int) -> None:
     """Lift an unsubscription after a new, proven consent. Bounces, complaints and erasures stay."""
     where = (SUPPRESSION.c.address_hash == address_hash) & (SUPPRESSION.c.newsletter_id == newsletter_id)
     await tx.execute(sa.delete(SUPPRESSION).where(where & (SUPPRESSION.c.scope == SuppressionScope.NEWSLETTER)))
+
+
+async def unsubscribed(tx: Transaction, address_hash: str, newsletter_ids: Collection[int]) -> list[int]:
+    """Those of these newsletters that the reader at an address has left by themselves."""
+    left = (await of(tx, [address_hash])).get(address_hash, ())
+    mine = [one.newsletter_id for one in left if one.reason == SuppressionReason.UNSUBSCRIBED]
+    return sorted(set(mine) & set(newsletter_ids))
 
 
 async def forget_address(tx: Transaction, address_hash: str) -> None:

@@ -17,6 +17,8 @@ from dispatcher.store.engine import Transaction, add, add_new, among, chunks, co
 
 TOPIC, QUERY, MATCH, SUBSCRIPTION = table(Topic), table(Query), table(Match), table(Subscription)
 PUBLIC = TOPIC.c.owner_id.is_(None)
+IS_BLANK = QUERY.c.text == ""
+"""The query of topics that stand for a newsletter itself: no article matches it, and nobody asks."""
 
 
 async def every(tx: Transaction) -> list[Topic]:
@@ -104,16 +106,17 @@ async def version(tx: Transaction, *, hold: bool = False) -> int:
 
 
 async def live_queries(tx: Transaction) -> dict[int, tuple[str, str]]:
-    """Text and language of every query that an unpaused topic stands on."""
+    """Text and language of every query that an unpaused topic stands on, but for the one that matches nothing."""
     live = sa.select(TOPIC.c.query_id).where(TOPIC.c.is_paused.is_(False))
-    rows = await tx.execute(sa.select(QUERY.c.id, QUERY.c.text, QUERY.c.language).where(QUERY.c.id.in_(live)))
+    asked = QUERY.c.id.in_(live) & ~IS_BLANK
+    rows = await tx.execute(sa.select(QUERY.c.id, QUERY.c.text, QUERY.c.language).where(asked))
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
 async def unmatched_backwards(tx: Transaction) -> list[Query]:
     """Live queries that have not yet been matched against the articles before them."""
     live = sa.select(TOPIC.c.query_id).where(TOPIC.c.is_paused.is_(False))
-    return await many(tx, Query, QUERY.c.backfilled_at.is_(None) & QUERY.c.id.in_(live))
+    return await many(tx, Query, QUERY.c.backfilled_at.is_(None) & QUERY.c.id.in_(live) & ~IS_BLANK)
 
 
 async def mark_backfilled(tx: Transaction, ids: Sequence[int], now: datetime) -> None:

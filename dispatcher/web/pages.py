@@ -17,10 +17,9 @@ from dispatcher.digest.faults import blaming
 from dispatcher.digest.files import FileMap, Files, read, version
 from dispatcher.digest.render import builtin_folder
 from dispatcher.digest.slots import Letterhead
-from dispatcher.digest.voice import speaking
+from dispatcher.digest.voice import speaking, voice
 from dispatcher.pipeline.context import Context
 from dispatcher.web.asking import context_of, visitor_of
-from dispatcher.web.words import page_voice
 
 STATIC = Path(__file__).parent / "static"
 
@@ -35,13 +34,13 @@ async def page(
     """
     locale = locale or visitor_of(request).locale
     html = written(context_of(request), name, locale=locale, timezone=timezone, **known)
-    spoken = page_voice(locale, timezone or "UTC").lang
+    spoken = voice(locale, timezone or "UTC").lang
     return HTMLResponse(html, status_code=status, headers={"Content-Language": spoken, **(headers or {})})
 
 
 def written(ctx: Context, name: str, *, locale: str, timezone: str = "", **known: Any) -> str:
     """What a template says in a language. TemplateError as above."""
-    speaker = page_voice(locale, timezone or ctx.settings.site.timezone)
+    speaker = voice(locale, timezone or ctx.settings.site.timezone)
     shared = {
         "site": Letterhead.of(ctx.newsletter),
         "lang": speaker.lang,

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from copy import copy
-from dataclasses import replace
 from functools import lru_cache
-from gettext import NullTranslations
-from pathlib import Path
 
 from babel import Locale, negotiate_locale
 
-from dispatcher.digest.voice import Voice, catalogue, voice
-
-WORDS = Path(__file__).parent / "words"
+from dispatcher.digest import voice
 
 
 @lru_cache(maxsize=1)
 def languages() -> dict[str, str]:
-    """Language code → its name in itself, of every language we have words for."""
-    codes = ["en", *sorted(path.stem for path in WORDS.glob("*.po"))]
-    return {code: (Locale(code).get_display_name(code) or code).title() for code in codes}
+    """Language tag → its name in itself, of every language we have words for."""
+    return {tag: (Locale.parse(tag, sep="-").get_display_name() or tag).title() for tag in voice.languages()}
 
 
 def best_language(accepted: str, site_language: str) -> str:
@@ -27,21 +20,6 @@ def best_language(accepted: str, site_language: str) -> str:
     ours = site_language.partition("-")[0]
     known = list(dict.fromkeys([ours, *languages()])) if ours in languages() else list(languages())
     return negotiate_locale(_preferred(accepted), known, sep="-") or known[0]
-
-
-@lru_cache(maxsize=256)
-def page_voice(locale: str, timezone: str) -> Voice:
-    """The voice of a page: its own words, and where it has none the mails'."""
-    speaker = voice(locale, timezone)
-    return replace(speaker, catalogue=_words(speaker.locale.language))
-
-
-@lru_cache(maxsize=64)
-def _words(language: str) -> NullTranslations:
-    """A copy, and only one of each language: whoever added the fallback twice would be led round in a circle."""
-    words = copy(catalogue(language, WORDS))
-    words.add_fallback(catalogue(language))
-    return words
 
 
 def _preferred(accepted: str) -> list[str]:

@@ -80,6 +80,11 @@ async def open_house(folder: Path, database_url: str, now: datetime, **sections:
         yield House(ctx, client, folder)
 
 
+def sqlite(folder: Path) -> str:
+    """A database for what does not depend on which one it is."""
+    return f"sqlite:///{folder}/subscribers.db"
+
+
 def html_of(message: email.message.EmailMessage) -> str:
     """The HTML of a mail."""
     body = message.get_body(("html",))

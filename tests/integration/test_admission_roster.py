@@ -211,7 +211,7 @@ async def test_an_import_never_brings_back_who_left_bounced_complained_or_was_er
     async with ctx.store.write() as tx:
         left, bounced, complained, erased = [await person(tx, email) for email in emails]
         await enrolment.leave(tx, ctx.address_key, left, ctx.newsletter.id or 0, now)
-        await enrolment.erase(tx, ctx.address_key, erased, ctx.newsletter.id or 0, now)
+        await enrolment.erase(tx, ctx.address_key, erased, now)
         for one, reason in ((bounced, SuppressionReason.BOUNCED), (complained, SuppressionReason.COMPLAINED)):
             await suppressions.add(tx, address_hash(ctx.address_key, one.email), reason, now, address=one.email)
     before = await written(ctx)

@@ -87,6 +87,7 @@ async def test_a_digest_is_shown_with_its_stories_and_without_its_readers(shop: 
         ("The ferry sails", "https://quay.example/ferry", "sea")
     ]
     assert "ann@" not in told.text
+    assert (told.json["view"] or "").startswith(f"{shop.ctx.settings.web.public_url}/d/")
     assert (await shop.get("/digests/999")).status == 404
 
 
@@ -104,6 +105,7 @@ async def test_a_digest_does_not_tell_what_readers_called_their_own_topics(shop:
     told = await shop.get(f"/digests/{digest}")
     assert told.json["items"][0]["topic"] is None
     assert "illness" not in told.text
+    assert told.json["view"] is None, "it would show what they called it"
     assert "illness" not in (await shop.get(f"/subscribers/{ann}")).text
     assert (await shop.get(f"/subscribers/{ann}/subscriptions")).json["items"] == []
 

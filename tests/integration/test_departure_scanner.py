@@ -18,9 +18,10 @@ from leaving import ANN, URL, Room, open_room
 from sqlmodel import SQLModel
 
 from dispatcher import clock
+from dispatcher.config.letters import LettersSettings
 from dispatcher.model.consent import OptIn
 from dispatcher.model.values import LetterName
-from dispatcher.pipeline import optin
+from dispatcher.pipeline import greetings, optin
 from dispatcher.pipeline.account import Holder, mail_link
 from dispatcher.pipeline.choices import Choices
 from dispatcher.pipeline.departure import NOBODY
@@ -70,6 +71,9 @@ async def every_mail(room: Room) -> None:
         holder = Holder(reader, (await subscribers.endpoints(tx, [reader.id or 0]))[reader.id or 0][0])
         await mail_link(ctx, tx, holder, now)
         await ask(ctx, tx, holder, "ann@new.example", NOBODY, now)
+        ctx.settings = ctx.settings.model_copy(update={"letters": LettersSettings(goodbye=True)})
+        await greetings.welcome(ctx, tx, reader, now, key="1")
+        await greetings.goodbye(ctx, tx, reader, ctx.newsletter.id or 0, now)
     await optin.request(
         ctx, Choices(address="new@reader.example", topics=("all",), timezone="UTC", locale="en"), NOBODY, now
     )

@@ -136,7 +136,7 @@ async def test_config_never_brings_back_somebody_who_was_erased(desk: Desk) -> N
     async with desk.open(at(7), reader()) as ctx, ctx.store.write() as tx:
         person = await subscribers.by_email(tx, ANN)
         assert person is not None
-        await enrolment.erase(tx, ctx.address_key, person, ctx.newsletter.id or 0, at(7))
+        await enrolment.erase(tx, ctx.address_key, person, at(7))
     assert await desk.run(at(7, 31), reader()) == []
     async with desk.open(at(8), reader()) as ctx, ctx.store.read() as tx:
         assert await subscribers.by_email(tx, ANN) is None

@@ -229,7 +229,7 @@ async def _leave(ctx: Context, tx: Transaction, email: str) -> None:
 async def _erase(ctx: Context, tx: Transaction, email: str) -> None:
     person = await subscribers.by_email(tx, email)
     assert person is not None
-    await enrolment.erase(tx, ctx.address_key, person, ctx.newsletter.id or 0, SLOT)
+    await enrolment.erase(tx, ctx.address_key, person, SLOT)
 
 
 async def _complain(ctx: Context, tx: Transaction, email: str) -> None:

@@ -93,7 +93,7 @@ async def test_events_about_nobody_or_somebody_erased_are_laid_to_rest(ctx: Cont
     assert (await happen(ctx, EventType.COMPLAINT, subscriber_id=None)).events == 1
     async with ctx.store.write() as tx:
         person = (await subscribers.by_ids(tx, [1]))[1]
-        await enrolment.erase(tx, ctx.address_key, person, ctx.newsletter.id or 0, NOW)
+        await enrolment.erase(tx, ctx.address_key, person, NOW)
     before = await reasons(ctx)
     assert (await happen(ctx, EventType.COMPLAINT)).events == 1
     assert await reasons(ctx) == before

@@ -146,7 +146,7 @@ async def test_nobody_on_the_list_is_enrolled_afterwards(ctx: Context, now: date
 async def test_a_list_goes_out_and_comes_back_with_who_was_erased_as_a_hash(ctx: Context, now: datetime) -> None:
     await roster.take_in(ctx, [sheet.Row(2, {"email": ANN})], now, on_bad=print)
     async with ctx.store.write() as tx:
-        await enrolment.erase(tx, ctx.address_key, await person(tx, ANN), ctx.newsletter.id or 0, now)
+        await enrolment.erase(tx, ctx.address_key, await person(tx, ANN), now)
     await take_in(ctx, now, f"{BOB}\n")
     out = await written(ctx)
     hashed = address_hash(ctx.address_key, ANN)

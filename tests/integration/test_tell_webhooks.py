@@ -433,7 +433,7 @@ async def test_erasing_a_person_takes_them_out_of_what_was_and_is_to_be_told(
         await say(ctx, "2", now=SLOT, reader=ann)
         await say(ctx, "3", now=SLOT, reader=ben)
         async with ctx.store.write() as tx:
-            await enrolment.erase(tx, ctx.address_key, ann, ctx.newsletter.id or 0, SLOT)
+            await enrolment.erase(tx, ctx.address_key, ann, SLOT)
         report = await tell(ctx, SLOT)
         assert (report.sent, report.failed) == (1, 1)
         assert await standing(ctx) == [

@@ -261,7 +261,7 @@ async def test_a_link_of_an_address_that_is_not_used_any_more_says_so_and_nothin
     unknown = room.path(preferring(987, 654))
     good = await room.preferences_path()
     async with room.ctx.store.write() as tx:
-        await enrolment.erase(tx, room.ctx.address_key, reader, room.ctx.newsletter.id or 0, clock.now())
+        await enrolment.erase(tx, room.ctx.address_key, reader, clock.now())
     for path in (stolen, unknown, good):
         for method in ("GET", "POST"):
             answer = await room.client.ask(method, path)

@@ -90,7 +90,7 @@ async def test_l8_every_bad_link_is_answered_alike_and_every_good_one_too(room: 
     unknown = await room.client.post(nobody, headers=HTML)
     reader = await room.reader()
     async with room.ctx.store.write() as tx:
-        await enrolment.erase(tx, room.ctx.address_key, reader, room.ctx.newsletter.id or 0, clock.now())
+        await enrolment.erase(tx, room.ctx.address_key, reader, clock.now())
     erased = await room.client.post(good, headers=HTML)
     assert {answer.status for answer in (repeated, unknown, erased)} == {200}
     assert repeated.text == unknown.text == erased.text
@@ -170,7 +170,7 @@ async def test_nobody_who_bounced_complained_or_was_erased_comes_back_by_it(room
     reader = await room.reader()
     async with room.ctx.store.write() as tx:
         if reason == "erased":
-            await enrolment.erase(tx, room.ctx.address_key, reader, room.ctx.newsletter.id or 0, clock.now())
+            await enrolment.erase(tx, room.ctx.address_key, reader, clock.now())
         else:
             hashed = address_hash(room.ctx.address_key, ANN)
             await suppressions.add(tx, hashed, SuppressionReason(reason), clock.now(), address=ANN)

@@ -37,7 +37,7 @@ def is_other_default(
 ) -> bool | None:
     """Whether a column's default differs; None: let alembic see. PostgreSQL cannot compare JSON."""
     return (
-        found is None or found.partition("::")[0] != "'{}'" if isinstance(column.type, sa.JSON) and others[0] else None
+        found is None or found.partition("::")[0] not in ("'{}'", "'[]'") if isinstance(column.type, sa.JSON) and others[0] else None
     )
 
 

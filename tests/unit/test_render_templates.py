@@ -255,7 +255,7 @@ class TestOurDigest:
         assert re.search(r'<div class="preheader"[^>]*>The standfirst of story 1\.', html)
         assert all("alt=" in tag for tag in re.findall(r"<img[^>]*>", html))
         assert all('role="presentation"' in tag for tag in re.findall(r"<table[^>]*>", html))
-        assert re.search(r'<h2 class="headline lead" style="[^"]*font-size: 28px', html)
+        assert re.search(r'<h3 class="headline lead" style="[^"]*font-size: 29px', html)
 
     def test_the_html_is_well_formed(self, ours: Templates) -> None:
         rendered = ours.render(
@@ -298,7 +298,7 @@ class TestOurDigest:
         desk = story(title="A note from the desk", url="", summary="First paragraph.\n\nSecond paragraph.")
         _, text, html = filled(ours.render(content(("Desk", [desk])), NEWSLETTER))
         assert "First paragraph.\n\nSecond paragraph." in text
-        assert re.search(r"<h2[^>]*>A note from the desk</h2>", html)
+        assert re.search(r"<h3[^>]*>A note from the desk</h3>", html)
         assert re.search(r"First paragraph\.</p>\s*<p[^>]*>Second paragraph\.</p>", html)
 
     @pytest.mark.parametrize("kind", [DeliveryKind.DIGEST, DeliveryKind.ALERT, DeliveryKind.BREAKING])
@@ -357,7 +357,7 @@ class TestLanguages:
         stories = [story(1, language="ar"), story(2, language="en")]
         html = filled(ours.render(content(("طاقة", stories), locale="ar"), NEWSLETTER), locale="ar")[2]
         assert '<html lang="ar" dir="rtl">' in html
-        assert len(re.findall(r'<div class="story next" dir="ltr" lang="en"', html)) == 1
+        assert len(re.findall(r'<td class="story next" dir="ltr" align="left" lang="en"', html)) == 1
 
     def test_an_unknown_locale_speaks_english_and_a_regional_one_its_language(self) -> None:
         assert voice("xx-nowhere", "UTC").lang == "en"
@@ -395,7 +395,7 @@ class TestSize:
         rendered = fit(made, NEWSLETTER, ours)
         _, text, html = filled(rendered)
         assert 60_000 < len(html.encode()) <= HTML_LIMIT
-        kept = html.count("<h2")
+        kept = html.count("<h3")
         assert f"and {100 - kept + 7} more stories" in html
         assert f"and {100 - kept + 7} more stories" in text
         assert "4 Cooper Street, Larkmere" in html

@@ -119,6 +119,7 @@ class TestOracle:
         theirs["Reply-To"] = Address("Desk", "desk", "lantern.example")
         theirs["List-Id"] = "The Larkmere Lantern <lantern.lantern.example>"
         theirs["List-Post"] = "NO"
+        theirs["Feedback-ID"] = "digest:list-lantern:znsuky5j7fjy"  # whoever changes it loses what was counted by it
         theirs["Precedence"] = "bulk"
         theirs["Auto-Submitted"] = "auto-generated"
         theirs.set_content("Grüße, Zoë Ångström!\n")
@@ -282,7 +283,8 @@ class TestKeeping:
 
     def test_a_wire_of_the_format_before_is_read(self) -> None:
         made = wire("Grüße §{{ subscriber.name }}§\n")
-        old = json.dumps({"format": 1, **asdict(made)})
+        fields = {name: value for name, value in asdict(made).items() if name != "pictures"}  # which there were not
+        old = json.dumps({"format": 1, **fields})
         assert kept.loads(old) == made
         assert assemble(made, envelope()) == assemble(kept.loads(old), envelope())  # type: ignore[arg-type]
 

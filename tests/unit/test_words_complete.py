@@ -1,132 +1,98 @@
-"""Every visible English sentence has its translation, and every translation its sentence."""
+"""Every phrase that readers see has its translation in every language, and every translation its phrase."""
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
+from gettext import c2py
 
 import pytest
+from babel import Locale
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
-from jinja2 import Environment, nodes
-from jinja2.ext import Extension, extract_from_ast
-from jinja2.parser import Parser
+from phrases import Id, phrases
 
 from dispatcher.digest import voice
-from dispatcher.digest.render import builtin_folder
-from dispatcher.web import words
-from dispatcher.web.readers import slips
 
-Sentence = str | tuple[str, str]
-"""A message as a catalogue names it: by its English words, or by those for one and for many."""
+LANGUAGES = sorted(path.stem for path in voice.WORDS.glob("*.po"))
+PROMISED = {"ar", "de", "es", "fr", "it", "nl", "pl", "pt", "uk"}  # and English, which the phrases themselves are
+COUNTS = range(1000)
 
-FOLDERS = {"mails": voice.WORDS, "pages": words.WORDS}
-LANGUAGES = sorted({path.stem for folder in FOLDERS.values() for path in folder.glob("*.po")})
-CATALOGUES = [(room, language) for room in FOLDERS for language in LANGUAGES]
-
-pytestmark = pytest.mark.parametrize(("room", "language"), CATALOGUES)
+pytestmark = pytest.mark.parametrize("language", LANGUAGES)
 
 
-def test_every_sentence_is_translated(room: str, language: str) -> None:
-    known = {message.id for message in _messages(room, language) if all(_forms(message))}
-    if room == "pages":  # what they have no words for they take from the mails'
-        known |= {message.id for message in _messages("mails", language)}
-    assert sorted(map(str, _asked(room) - known)) == []
+def test_every_phrase_is_translated(language: str) -> None:
+    known = {message.id for message in _messages(language) if all(_forms(message))}
+    assert _missing(known) == [], f"add these to {language}.po"
 
 
-def test_every_translation_is_of_a_sentence(room: str, language: str) -> None:
-    asked = _asked(room)
-    if room == "pages":
-        asked -= _asked("mails")  # one sentence, one translation
-    assert [message.id for message in _messages(room, language) if message.id not in asked] == []
-    assert not _catalogue(room, language).obsolete
+def test_every_translation_is_of_a_phrase(language: str) -> None:
+    assert [message.id for message in _messages(language) if message.id not in phrases()] == []
+    assert not _catalogue(language).obsolete
 
 
-def test_no_translation_is_a_guess(room: str, language: str) -> None:
-    assert [message.id for message in _messages(room, language) if message.fuzzy] == []
+def test_no_translation_is_a_guess(language: str) -> None:
+    assert [message.id for message in _messages(language) if message.fuzzy] == []
 
 
-def test_a_translation_has_its_sentences_placeholders(room: str, language: str) -> None:
-    for message in _messages(room, language):
-        one, many = (message.id, message.id) if isinstance(message.id, str) else message.id
-        for number, form in enumerate(_forms(message)):
-            assert _placeholders(form) == _placeholders(many if number else one), form
+def test_a_translation_has_its_phrases_placeholders(language: str) -> None:
+    assert [wrong for message in _messages(language) for wrong in _misfilled(message, _catalogue(language))] == []
 
 
-def test_a_translation_has_as_many_forms_as_its_language(room: str, language: str) -> None:
-    catalogue = _catalogue(room, language)
+def test_a_translation_has_as_many_forms_as_its_language(language: str) -> None:
+    catalogue = _catalogue(language)
     assert str(catalogue.locale) == language
-    for message in catalogue:
-        if message.pluralizable:
-            assert len(_forms(message)) == catalogue.num_plurals, message.id
+    plural = [message for message in catalogue if message.pluralizable]
+    assert [message.id for message in plural if len(_forms(message)) != catalogue.num_plurals] == []
 
 
-def _asked(room: str) -> set[Sentence]:
-    return _of_mails() if room == "mails" else _of_pages()
+def test_a_form_stands_for_the_counts_that_the_languages_rules_put_together(language: str) -> None:
+    chosen, rule = c2py(_catalogue(language).plural_expr), Locale.parse(language).plural_form
+    pairs = {(chosen(count), rule(count)) for count in COUNTS}
+    assert len(pairs) == len({form for form, _ in pairs}) == len({category for _, category in pairs})
 
 
-@cache
-def _of_mails() -> set[Sentence]:
-    return set(_in_templates("email/*.j2")) | {message for _, message in voice._CADENCES}
+def test_every_language_that_was_promised_is_there(language: str) -> None:
+    assert set(LANGUAGES) >= PROMISED
 
 
-@cache
-def _of_pages() -> set[Sentence]:
-    """Those of readers: operators are spoken to in English."""
-    room = Path(slips.__file__).parent
-    in_code = (sentence for path in room.glob("*.py") for sentence in _in_code(path.read_text("utf-8")))
-    return {*_in_templates("web/*.j2"), *in_code, slips._CONSENT}
+def _missing(known: set[Id]) -> list[str]:
+    return [
+        f"{phrase.id} in {', '.join(sorted(phrase.places))}" for phrase in phrases().values() if phrase.id not in known
+    ]
 
 
-def _in_templates(pattern: str) -> Iterator[Sentence]:
-    made = Environment(extensions=[_Personal])
-    for path in sorted(builtin_folder().glob(pattern)):
-        parsed = made.parse(path.read_text("utf-8"), path.name, str(path))
-        for line, function, strings in extract_from_ast(parsed, ("_", "ngettext")):
-            yield _sentence(strings, function, f"{path.name}:{line}")
-
-
-def _in_code(source: str) -> Iterator[Sentence]:
-    for node in ast.walk(ast.parse(source)):
-        function = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
-        if isinstance(node, ast.Call) and function in ("_", "gettext", "ngettext"):
-            given = [one.value if isinstance(one, ast.Constant) else None for one in node.args]
-            if given != [None]:  # a name is looked up where it is defined
-                yield _sentence(given, function, ast.unparse(node))
-
-
-def _sentence(given: object, function: str, place: str) -> Sentence:
-    strings = [one for one in (given if isinstance(given, (list, tuple)) else [given]) if isinstance(one, str)]
-    assert len(strings) == (2 if function == "ngettext" else 1), f"{place}: words must stand in quotation marks"
-    return (strings[0], strings[1]) if function == "ngettext" else strings[0]
-
-
-class _Personal(Extension):
-    """Reads through the tag that our renderer takes apart before Jinja sees it."""
-
-    tags = {"personal"}  # noqa: RUF012 (Jinja's own declaration)
-
-    def parse(self, parser: Parser) -> list[nodes.Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endpersonal",), drop_needle=True)
+def _misfilled(message: Message, catalogue: Catalog) -> list[str]:
+    """Forms whose placeholders are not their phrase's; a form that stands for one count alone need not say it."""
+    if isinstance(message.id, str):
+        wrong = _placeholders(message.string) != _placeholders(message.id)
+        return [f"{message.id}: {message.string}"] if wrong else []
+    needed, found = _placeholders("".join(message.id)), []
+    for number, form in enumerate(_forms(message)):
+        free = {"%(n)s"} if _is_single(catalogue, number) else set()
+        if not needed - free <= _placeholders(form) <= needed:
+            found.append(f"{message.id[0]}: {form}")
+    return found
 
 
 @cache
-def _catalogue(room: str, language: str) -> Catalog:
-    with (FOLDERS[room] / f"{language}.po").open("rb") as file:
+def _catalogue(language: str) -> Catalog:
+    with (voice.WORDS / f"{language}.po").open("rb") as file:
         return read_po(file, abort_invalid=True)
 
 
-def _messages(room: str, language: str) -> list[Message]:
-    return [message for message in _catalogue(room, language) if message.id]
+def _messages(language: str) -> list[Message]:
+    return [message for message in _catalogue(language) if message.id]
 
 
 def _forms(message: Message) -> list[str]:
     return [message.string] if isinstance(message.string, str) else list(message.string)
 
 
-def _placeholders(text: str) -> list[str]:
-    return sorted(set(re.findall(r"%\(\w+\)s|%", text)))
+def _is_single(catalogue: Catalog, form: int) -> bool:
+    chosen = c2py(catalogue.plural_expr)
+    return sum(chosen(count) == form for count in COUNTS if count) <= 1
+
+
+def _placeholders(text: str) -> set[str]:
+    return set(re.findall(r"%\(\w+\)s|%", text))

@@ -44,6 +44,11 @@ async def desk_page(
     """A page of ours: `templates/web/admin/NAME.html.j2`, in English with 24 hours, in the site's zone."""
     path = str(request.scope["path"])
     known |= {"me": who, "csrf": who.csrf, "here": path, "said": await _said(request, who)}
+    ctx = context_of(request)
+    known |= {
+        "has_newsletters": len(ctx.newsletters) > 1,
+        "newsletter_of": lambda topic: ctx.letter(topic.newsletter_id).name,
+    }
     return await page(
         request, f"web/admin/{name}.html.j2", status=status, locale="en-GB", headers=HEADERS | (headers or {}), **known
     )

@@ -91,7 +91,7 @@ async def unsubscribe(request: Request, who: Signed) -> Response:
         reader = known_or_404(await subscribers.lock(tx, number))
         if reader.status in (SubscriberStatus.UNSUBSCRIBED, SubscriberStatus.ERASED):
             raise StoreError("they have left already")
-        await departure.leave(ctx, tx, reader, ctx.newsletter.id or 0, now, departure.said_by(who.actor))
+        await departure.leave(ctx, tx, reader, enrolment.EVERY, now, departure.said_by(who.actor))
         return Done("unsubscribe reader", f"reader {number}", f"/admin/readers/{number}")
 
     return await acting(request, who, work)
@@ -105,7 +105,7 @@ async def erase(request: Request, who: Signed) -> Response:
         reader = known_or_404(await subscribers.lock(tx, number))
         if reader.status == SubscriberStatus.ERASED:
             raise StoreError("they have been erased already")
-        await enrolment.erase(tx, ctx.address_key, reader, ctx.newsletter.id or 0, now)
+        await enrolment.erase(tx, ctx.address_key, reader, now)
         await announce(ctx, tx, "unsubscribed", now, key=f"admin:{number}:{now}", subscriber_id=number, erased=True)
         return Done("erase reader", f"reader {number}", "/admin/readers")
 

@@ -21,6 +21,7 @@ from dispatcher.web.api import (
     articles,
     deliveries,
     digests,
+    newsletters,
     sending,
     status,
     subscribers,
@@ -35,7 +36,7 @@ from dispatcher.web.pages import at
 
 PREFIX = "/api"
 VERSION = "/v1"
-RESOURCES = (articles, topics, trials, subscribers, subscriptions, deliveries, digests, sending, status)
+RESOURCES = (articles, topics, newsletters, trials, subscribers, subscriptions, deliveries, digests, sending, status)
 
 __all__ = ["PREFIX", "api", "first", "refused"]
 

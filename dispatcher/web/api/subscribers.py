@@ -116,9 +116,9 @@ async def remove_subscriber(call: Calling, subscriber_id: Id, asked: Annotated[D
 
     async def work(tx: Transaction) -> Reply:
         found = await people.held(tx, subscriber_id)
-        letter = call.ctx.newsletter.id or 0
+        letter = _letter(call, asked.newsletter)
         if asked.erase:
-            await enrolment.erase(tx, call.ctx.address_key, found, letter, call.now)
+            await enrolment.erase(tx, call.ctx.address_key, found, call.now)
             await _announce(call, tx, "unsubscribed", found.id or 0, subscriber_id=found.id, erased=True)
         elif found.status != SubscriberStatus.UNSUBSCRIBED:
             await departure.leave(call.ctx, tx, found, letter, call.now, replace(NOBODY, source=call.caller.actor))
@@ -152,6 +152,16 @@ async def resume_subscriber(call: Calling, subscriber_id: Id, idempotency_key: I
         return await enrolment.resume(tx, found, call.ctx.newsletter.id or 0, call.now)
 
     return await _switch(call, subscriber_id, resume, "resume")
+
+
+def _letter(call: Call, slug: str) -> int:
+    """The newsletter with this slug; EVERY without one. ProblemError 404 if there is none."""
+    if not slug:
+        return enrolment.EVERY
+    found = next((one for one in call.ctx.newsletters.values() if one.slug == slug), None)
+    if found is None:
+        raise not_found(f"newsletter {slug!r}")
+    return found.id or 0
 
 
 async def _switch(

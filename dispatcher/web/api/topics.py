@@ -18,7 +18,7 @@ from dispatcher.web.api.fields import SlugInPath
 from dispatcher.web.api.idempotency import Reply
 from dispatcher.web.api.paging import Listed, Paging, page_of
 from dispatcher.web.api.problems import ProblemError, not_found
-from dispatcher.web.api.routes import Calling, IdempotencyKey, made, needs, router
+from dispatcher.web.api.routes import Call, Calling, IdempotencyKey, made, needs, router
 from dispatcher.web.api.schemas.topics import NewTopic, TopicChange, TopicShown
 
 routes = router("topics")
@@ -30,23 +30,26 @@ async def list_topics(call: Calling, asked: Annotated[Paging, Query()]) -> Respo
     page = page_of("topics", asked)
     async with call.ctx.store.read() as tx:
         found, figures = await pages.topics(tx, before=page.before, limit=page.reach), await topics.figures(tx)
-    shown = [TopicShown.of(topic, *figures.get(topic.id or 0, (0, 0))) for topic in found[: asked.limit]]
+    slug = {topic.id: call.ctx.letter(topic.newsletter_id).slug for topic in found}
+    shown = [TopicShown.of(one, slug[one.id], *figures.get(one.id or 0, (0, 0))) for one in found[: asked.limit]]
     return call.page(shown, page.cut([topic.id or 0 for topic in found]))
 
 
 @routes.post("/topics", status_code=201, response_model=TopicShown, **needs("topics:write", 409))
 async def add_topic(call: Calling, asked: NewTopic, idempotency_key: IdempotencyKey = None) -> Response:
     """Add a topic. The next ingest matches recent articles against it."""
-    values = asked.model_dump(exclude={"is_public"})
+    values = asked.model_dump(exclude={"is_public", "newsletter"})
     entry = topic_entry(**values, public=asked.is_public)
 
     async def work(tx: Transaction) -> Reply:
         await in_turn(tx, "declare")  # so that no two bring the same slug at the same moment
         if await topics.by_slug(tx, asked.slug) is not None:
             raise ProblemError(409, f"There is a topic {asked.slug!r} already.")
-        await catalogue.add_topic(call.ctx, tx, entry, call.now, origin=Origin.API)
+        if asked.newsletter not in ("", *(one.slug for one in call.ctx.published)):
+            raise ProblemError(422, f"There is no newsletter {asked.newsletter!r}.")
+        await catalogue.add_topic(call.ctx, tx, entry, call.now, origin=Origin.API, newsletter=asked.newsletter)
         await call.note(tx, "add topic", asked.slug, query=asked.query)
-        return made(201, await _shown(tx, asked.slug))
+        return made(201, await _shown(call, tx, asked.slug))
 
     return await call.once(work)
 
@@ -55,7 +58,7 @@ async def add_topic(call: Calling, asked: NewTopic, idempotency_key: Idempotency
 async def show_topic(call: Calling, slug: SlugInPath) -> Response:
     """One topic."""
     async with call.ctx.store.read() as tx:
-        return call.response(made(200, await _shown(tx, slug)))
+        return call.response(made(200, await _shown(call, tx, slug)))
 
 
 @routes.patch("/topics/{slug}", response_model=TopicShown, **needs("topics:write", 409))
@@ -79,7 +82,7 @@ async def change_topic(call: Calling, slug: SlugInPath, asked: TopicChange) -> R
             await catalogue.switch_topic(tx, found, on=not asked.is_paused)
         if said:
             await call.note(tx, "change topic", slug, **said)
-        return made(200, await _shown(tx, slug))
+        return made(200, await _shown(call, tx, slug))
 
     return await call.act(work)
 
@@ -111,6 +114,7 @@ async def _ours(ctx: Context, tx: Transaction, slug: str) -> Topic:
     return found
 
 
-async def _shown(tx: Transaction, slug: str) -> TopicShown:
+async def _shown(call: Call, tx: Transaction, slug: str) -> TopicShown:
     found = await _found(tx, slug)
-    return TopicShown.of(found, *(await topics.figures(tx)).get(found.id or 0, (0, 0)))
+    newsletter = call.ctx.letter(found.newsletter_id).slug
+    return TopicShown.of(found, newsletter, *(await topics.figures(tx)).get(found.id or 0, (0, 0)))

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dispatcher import clock
+from dispatcher.digest.slots import Letterhead
 from dispatcher.pipeline import confirmation, optin
 from dispatcher.pipeline.confirmation import Found, State
 from dispatcher.pipeline.optin import Proof
@@ -38,7 +39,9 @@ async def take(request: Request, token: str) -> Response:
         return await _renewed(request, token, pace)
     found = await confirmation.look(ctx, token, clock.now())
     if found.state == State.PENDING and found.opt_in:
-        found = await confirmation.confirm(ctx, token, _proof(request, found.opt_in.locale), clock.now())
+        found = await confirmation.confirm(
+            ctx, token, _proof(request, found.opt_in.locale, _page_of(found)), clock.now()
+        )
     return await _shown(request, found)
 
 
@@ -49,7 +52,7 @@ async def _renewed(request: Request, token: str, pace: Pace) -> Response:
         return await _shown(request, found)
     if not is_open(ctx):
         return await closed(request)
-    if not await optin.renew(ctx, found.opt_in, _proof(request, found.opt_in.locale), now):
+    if not await optin.renew(ctx, found.opt_in, _proof(request, found.opt_in.locale, _page_of(found)), now):
         raise HTTPException(429, headers=TOO_OFTEN)
     await pace.wait()
     locale, email = found.opt_in.locale, found.opt_in.address
@@ -68,12 +71,17 @@ async def _shown(request: Request, found: Found) -> Response:
         state=found.state.value,
         choices=found.choices,
         labels=found.labels,
-        wording=slips.wording(ctx, locale or visitor_of(request).locale),
+        site=Letterhead.of(ctx.letter(found.opt_in.newsletter_id if found.opt_in else None)),
+        wording=slips.wording(ctx, locale or visitor_of(request).locale, _page_of(found)),
         way=way,
     )
 
 
-def _proof(request: Request, locale: str) -> Proof:
+def _page_of(found: Found) -> str:
+    return found.choices.newsletter if found.choices else ""
+
+
+def _proof(request: Request, locale: str, newsletter: str) -> Proof:
     ctx, visitor = context_of(request), visitor_of(request)
     source = f"{ctx.settings.web.public_url}/c/"  # without the token: a proof must not open anything
-    return Proof(slips.wording(ctx, locale), source, visitor.ip, visitor.network, visitor.user_agent)
+    return Proof(slips.wording(ctx, locale, newsletter), source, visitor.ip, visitor.network, visitor.user_agent)

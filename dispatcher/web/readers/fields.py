@@ -37,6 +37,7 @@ class Fields:
     token: str = ""
     origin: str = ""
     do: str = ""
+    newsletter: str = ""
 
     def choices(self) -> Choices:
         """What is asked for, still unchecked."""
@@ -48,6 +49,7 @@ class Fields:
             cadence=_cadence(self.kind, self.time, self.day),
             timezone=self.zone,
             locale=self.lang,
+            newsletter=self.newsletter,
         )
 
 
@@ -92,7 +94,8 @@ def zones() -> Mapping[str, Sequence[tuple[str, str]]]:
     return found
 
 
-_SINGLE = ("email", "name", "kind", "time", "day", "zone", "lang", "consent", "website", "token", "origin", "do")
+_SINGLE = ("email", "name", "kind", "time", "day", "zone", "lang", "consent", "website", "token", "origin", "do",
+           "newsletter")  # fmt: skip
 _REGIONS = frozenset(
     ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 )

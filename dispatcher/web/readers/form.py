@@ -10,7 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dispatcher import clock
+from dispatcher.digest.slots import Letterhead
 from dispatcher.pipeline import optin
+from dispatcher.pipeline.belonging import grouped
 from dispatcher.pipeline.choices import Faults, faulty_queries
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.shelf import Tried
@@ -92,14 +94,19 @@ class Form:
     async def _known(self, ctx: Context) -> dict[str, Any]:
         """What both of them show."""
         async with ctx.store.read() as tx:
-            topics = await optin.offered(tx)
+            groups = grouped(ctx, (await optin.offered(tx)).values(), lambda topic: topic)
+        newsletter = slips.shown(ctx, self.fields.newsletter)
+        if newsletter.slug == self.fields.newsletter:
+            groups = [group for group in groups if group.newsletter.id == newsletter.id]
         return {
+            "site": Letterhead.of(newsletter),
+            "groups": groups,
             "fields": self.fields,
             "faults": self.faults.fields,
             "is_unsigned": self.is_unsigned,
-            "topics": list(topics.values()),
+            "topics": [topic for group in groups for topic in group.members],
             "spoken": spoken(ctx),
-            "wording": slips.wording(ctx, self.locale),
+            "wording": slips.wording(ctx, self.locale, self.fields.newsletter),
             "privacy_url": ctx.settings.subscribe.privacy_url,
             "token": self._slip(ctx),
         }
@@ -110,10 +117,10 @@ class Form:
         Whoever is asked to press once more has filled it in already, somewhere else: they need not wait again.
         """
         now = clock.now()
-        if slips.read(ctx, self.fields.token, now):
+        if slips.read(ctx, self.fields.token, now, self.fields.newsletter):
             return self.fields.token
         waited = ctx.settings.subscribe.min_time if self.is_unsigned else None
-        return slips.write(ctx, self.locale, now - waited if waited else now)
+        return slips.write(ctx, self.locale, now - waited if waited else now, self.fields.newsletter)
 
 
 def spoken(ctx: Context) -> Mapping[str, str]:

@@ -11,11 +11,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from dispatcher import clock
+from dispatcher.digest.voice import voice
 from dispatcher.errors import TokenError
 from dispatcher.model.values import Layout
 from dispatcher.pipeline import account
 from dispatcher.pipeline import preferences as chosen
 from dispatcher.pipeline.account import Holder
+from dispatcher.pipeline.belonging import grouped, is_itself
+from dispatcher.pipeline.enrolment import EVERY
 from dispatcher.pipeline.links import leaving
 from dispatcher.pipeline.own_topics import LONGEST_QUERY
 from dispatcher.pipeline.preferences import Sheet
@@ -36,7 +39,7 @@ from dispatcher.web.readers.wishes import (
     typed_from,
     typed_of,
 )
-from dispatcher.web.words import languages, page_voice
+from dispatcher.web.words import languages
 
 router = APIRouter()
 
@@ -122,9 +125,9 @@ async def _form(
     saved: bool = False,
 ) -> Response:  # fmt: skip
     ctx, reader = context_of(request), sheet.reader
-    named = get_day_names("wide", locale=page_voice(reader.locale, reader.timezone).locale)
+    named = get_day_names("wide", locale=voice(reader.locale, reader.timezone).locale)
     weekdays = {day: named[number] for number, day in enumerate(WEEK)}
-    spoken = languages()
+    spoken, groups = languages(), grouped(ctx, sheet.offered, lambda line: line.topic)
     return await page(
         request,
         "web/preferences.html.j2",
@@ -138,7 +141,10 @@ async def _form(
         faults=faults,
         saved=saved,
         path=at(ctx, f"/p/{token}"),
-        leave=path_of(ctx, leaving(reader.id or 0, ctx.newsletter.id or 0)),
+        groups=groups,
+        itself=is_itself,
+        leave_one=lambda group: path_of(ctx, leaving(reader.id or 0, group.newsletter.id or 0)),
+        leave=path_of(ctx, leaving(reader.id or 0, EVERY if len(groups) > 1 else ctx.newsletter.id or 0)),
         usual=reader.cadence,
         often=OFTEN,
         often_of=often_of,

@@ -10,11 +10,12 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from dispatcher.digest.voice import voice
 from dispatcher.errors import TokenError
+from dispatcher.model.outbound import Newsletter
 from dispatcher.pipeline.context import Context
 from dispatcher.store.consents import wording_digest
 from dispatcher.tokens import Purpose
-from dispatcher.web.words import page_voice
 
 GOOD_FOR = timedelta(hours=24)
 ANSWER_AFTER = 0.3
@@ -37,20 +38,25 @@ class Slip:
         return now - self.made_at < least
 
 
-def wording(ctx: Context, locale: str) -> str:
-    """What readers agree to: the operator's words, or ours in their language."""
-    words = page_voice(locale, "UTC").gettext(_CONSENT) % {"newsletter": ctx.newsletter.name}
+def wording(ctx: Context, locale: str, newsletter: str = "") -> str:
+    """What readers agree to: the operator's words, or ours in their language, with the newsletter of this slug."""
+    words = voice(locale, "UTC").gettext(_CONSENT) % {"newsletter": shown(ctx, newsletter).name}
     return ctx.settings.subscribe.consent or words
 
 
-def write(ctx: Context, locale: str, made_at: datetime) -> str:
+def shown(ctx: Context, slug: str) -> Newsletter:
+    """The newsletter that a form is about: the published one with this slug, or the default one."""
+    return next((one for one in ctx.published if one.slug == slug), ctx.newsletter)
+
+
+def write(ctx: Context, locale: str, made_at: datetime, newsletter: str = "") -> str:
     """A slip for a form in this language."""
-    digest = wording_digest(wording(ctx, locale))[:_DIGITS]
+    digest = wording_digest(wording(ctx, locale, newsletter))[:_DIGITS]
     claims = int(made_at.timestamp() * 1000), locale, digest
     return ctx.keyring.sign(Purpose.FORM, *claims, expires_at=made_at + GOOD_FOR)
 
 
-def read(ctx: Context, text: str, now: datetime) -> Slip | None:
+def read(ctx: Context, text: str, now: datetime, newsletter: str = "") -> Slip | None:
     """A slip that is good; None if it is not ours, too old, or of other words than those that hold now."""
     try:
         token = ctx.keyring.read(text, Purpose.FORM, now)
@@ -58,7 +64,7 @@ def read(ctx: Context, text: str, now: datetime) -> Slip | None:
         _, locale, digest = token.claims
     except (TokenError, ValueError):
         return None
-    words = wording(ctx, locale)
+    words = wording(ctx, locale, newsletter)
     return Slip(locale, made_at, words) if wording_digest(words)[:_DIGITS] == digest else None
 
 

@@ -47,7 +47,7 @@ async def take(request: Request) -> Response:
     sent = await form_of(request)
     locale = best_language(str(sent.get("lang", "")), visitor_of(request).locale)
     fields = read(sent, zone=ctx.settings.site.timezone, lang=locale)
-    slip = slips.read(ctx, fields.token, now)
+    slip = slips.read(ctx, fields.token, now, fields.newsletter)
     form = Form(request, fields, slip.locale if slip else locale, is_embedded=sent.get("embed") == "1")
     if fields.do in ("try", "more"):
         return await form.show()

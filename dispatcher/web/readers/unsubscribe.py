@@ -14,10 +14,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from dispatcher import clock
+from dispatcher.digest.slots import Letterhead
 from dispatcher.errors import TokenError
 from dispatcher.pipeline import departure
 from dispatcher.pipeline.departure import Standing
+from dispatcher.pipeline.enrolment import EVERY
 from dispatcher.pipeline.less import Instead, Less
+from dispatcher.pipeline.links import leaving
 from dispatcher.web.asking import context_of
 from dispatcher.web.pages import page
 from dispatcher.web.readers.fields import form_of
@@ -45,7 +48,9 @@ async def show(request: Request, token: str) -> Response:
 async def leave(request: Request, token: str) -> Response:
     """Leave. Programs get a line, people a page that can take it back; 200 for everybody whose link is ours."""
     try:
-        found = await departure.leave_by_token(context_of(request), token, clock.now(), proof_of(request, "/u"))
+        found = await departure.leave_by_token(
+            context_of(request), token, clock.now(), proof_of(request, "/u"), is_person="page" in request.query_params
+        )
     except TokenError:
         return await dead_link(request)
     if "text/html" not in request.headers.get("accept", ""):
@@ -103,9 +108,12 @@ async def _page(request: Request, name: str, found: Standing, **known: Any) -> R
         timezone=reader.timezone if reader else "",
         reader=reader,
         address=masked(reader.email) if reader else "",
+        site=Letterhead.of(ctx.letter(found.newsletter_id)),
+        others=found.others if reader else (),
+        every=path_of(ctx, leaving(reader.id or 0, EVERY)) if reader and found.others else "",
         topics=found.topics,
         few=FEW,
-        pauses=PAUSES,
+        pauses=() if found.others else PAUSES,
         way=path_of(ctx, found.way) if found.way else "",
         **known,
     )

@@ -36,6 +36,7 @@
 
   const asked = new URLSearchParams({ lang: script.dataset.lang || document.documentElement.lang });
   if (script.dataset.topics) asked.set("topics", script.dataset.topics);
+  if (script.dataset.newsletter) asked.set("newsletter", script.dataset.newsletter);
   fetch(`${base}/embed/form?${asked}`, { credentials: "omit" })
     .then((answer) => (answer.ok ? answer.text() : Promise.reject(answer.status)))
     .then((html) => {

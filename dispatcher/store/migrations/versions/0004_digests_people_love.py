@@ -25,6 +25,7 @@ def upgrade() -> None:
     op.add_column("topic", sa.Column("newsletter_id", sa.Integer(), nullable=True))
     op.add_column("topic", sa.Column("digest", sa.JSON(), server_default=sa.text("'{}'"), nullable=False))
     op.add_column("digest", sa.Column("styles", sa.JSON(), server_default=sa.text("'{}'"), nullable=False))
+    op.add_column("digest", sa.Column("rest", sa.JSON(), server_default=sa.text("'[]'"), nullable=False))
     op.add_column("source", sa.Column("priority", sa.Integer(), server_default=sa.text("5"), nullable=False))
     op.create_table(
         "issue",
@@ -42,3 +43,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_issue_digest_id", "issue", ["digest_id"])
     op.create_index("ix_issue_created_at", "issue", ["created_at"])
+    op.create_table(
+        "templatefault",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("written", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )

@@ -24,6 +24,7 @@ class DigestShown(BaseModel):
 
     id: int
     kind: str
+    newsletter: str
     locale: str
     timezone: str
     cadence: str
@@ -33,9 +34,10 @@ class DigestShown(BaseModel):
     created_at: At
 
     @classmethod
-    def of(cls, digest: Digest) -> Self:
-        """From the row."""
-        return cls(**digest.model_dump(include=set(cls.model_fields)), articles=len(digest.items))
+    def of(cls, digest: Digest, newsletter: str) -> Self:
+        """From the row, with its newsletter's slug."""
+        values = digest.model_dump(include=set(cls.model_fields))
+        return cls(**values, newsletter=newsletter, articles=len(digest.items))
 
 
 class DigestItem(BaseModel):
@@ -49,13 +51,18 @@ class DigestItem(BaseModel):
 
 
 class DigestWhole(DigestShown):
-    """A digest with its stories, in their order."""
+    """A digest with its stories, in their order. `view` is its page, for whoever has the address: null without
+    `[web] url`, and where it would show a topic that a reader made for themselves.
+    """
 
+    view: str | None
     items: list[DigestItem]
 
     @classmethod
-    def with_items(cls, digest: Digest, articles: Mapping[int, Article], names: Collection[str]) -> Self:
-        """From the row, the articles it names, and the names of the publisher's topics."""
+    def with_items(
+        cls, digest: Digest, newsletter: str, view: str, articles: Mapping[int, Article], names: Collection[str]
+    ) -> Self:
+        """From the row, its newsletter's slug, the articles it names, and the names of the publisher's topics."""
         items = [
             DigestItem(
                 article_id=number,
@@ -67,4 +74,4 @@ class DigestWhole(DigestShown):
             for number, version, _, label, *_ in digest.items
             if number in articles
         ]
-        return cls(**DigestShown.of(digest).model_dump(), items=items)
+        return cls(**DigestShown.of(digest, newsletter).model_dump(), view=view or None, items=items)

@@ -86,6 +86,7 @@ class Departure(Sent):
     """How somebody goes."""
 
     erase: Annotated[bool, Field(description="Forget who they were, too; only a keyed hash stays.")] = False
+    newsletter: Annotated[str, Field(description="Only this newsletter, by its slug; else all of them.")] = ""
 
 
 class SubscriptionChange(Sent):

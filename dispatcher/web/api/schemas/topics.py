@@ -34,6 +34,7 @@ class NewTopic(Sent):
     description: Annotated[Paragraph, Field(description="One sentence for readers.")] = ""
     language: Annotated[LanguageOrBlank, Field(description="Of the query; the site's by default.")] = ""
     is_public: Annotated[Flag, Field(description="Whether it is offered to everybody.")] = True
+    newsletter: Annotated[Line, Field(description="The slug of its newsletter; the default one without.")] = ""
 
 
 class TopicChange(Sent):
@@ -48,7 +49,7 @@ class TopicChange(Sent):
 
 
 class TopicShown(BaseModel):
-    """A topic of the publisher."""
+    """A topic of the publisher. Without a `query` it stands for a newsletter that is written by people."""
 
     id: int
     slug: str
@@ -59,15 +60,17 @@ class TopicShown(BaseModel):
     is_public: bool
     is_paused: bool
     origin: str
+    newsletter: str
     matches: int
     readers: int
     created_at: At
 
     @classmethod
-    def of(cls, topic: Topic, matches: int, readers: int) -> Self:
-        """From the row, with how many articles match and how many people follow."""
-        values: dict[str, Any] = topic.model_dump(include=set(cls.model_fields) - {"query", "matches", "readers"})
-        return cls(**values, query=topic.query_text, matches=matches, readers=readers)
+    def of(cls, topic: Topic, newsletter: str, matches: int, readers: int) -> Self:
+        """From the row, with its newsletter's slug, how many articles match and how many people follow."""
+        counted = {"query", "newsletter", "matches", "readers"}
+        values: dict[str, Any] = topic.model_dump(include=set(cls.model_fields) - counted)
+        return cls(**values, query=topic.query_text, newsletter=newsletter, matches=matches, readers=readers)
 
 
 class SampleText(Sent):

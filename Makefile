@@ -21,11 +21,11 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## Run the whole chain on invented news and look at the mails in a browser
 	$(BIN)/dispatcher demo $(ARGS)
 
-test: $(READY) ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## Run the tests, several at a time: most of them wait for something
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 test-long: $(READY) ## Run the long rounds too: many kills, many mutations
-	ROUNDS=long $(BIN)/python -m pytest $(ARGS)
+	ROUNDS=long $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(READY) ## Lint, types and the architecture
 	$(BIN)/ruff check .

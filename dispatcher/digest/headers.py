@@ -37,7 +37,7 @@ def text(name: str, value: str) -> str:
 
 
 def mailbox(name: str, display_name: str, address: str, *, beyond_ascii: bool = False) -> str:
-    """An address header such as To. AddressError if the address cannot be used; `beyond_ascii` is as for `addr_spec`."""
+    """An address header such as To. AddressError if the address cannot be used; `beyond_ascii` as for `addr_spec`."""
     spec = addr_spec(address, beyond_ascii=beyond_ascii)
     return _folded(name, [*_phrase(one_line(display_name), len(name) + 2), _angled(display_name, spec)])
 

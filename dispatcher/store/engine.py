@@ -108,10 +108,16 @@ class _spoken:  # noqa: N801 - reads as a word at the call
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sa.exc.OperationalError) or type(error) is sa.exc.DatabaseError:
+        if isinstance(error, sa.exc.DBAPIError) and _is_about_the_world(error):
             raise StoreError(f"the database refused: {error.orig}") from error
         if isinstance(error, sqlite3.DatabaseError):  # while connecting, before SQLAlchemy gives errors its names
             raise StoreError(f"the database refused: {error}") from error
+
+
+def _is_about_the_world(error: sa.exc.DBAPIError) -> bool:
+    """Whether the database could not, rather than would not; a connection that was cut may be told of by any kind."""
+    kind = type(error)
+    return issubclass(kind, sa.exc.OperationalError) or kind is sa.exc.DatabaseError or error.connection_invalidated
 
 
 async def _begin(tx: AsyncConnection) -> None:

@@ -27,12 +27,10 @@ class Prepared:
         ready = self._in(connection.dialect)
         connection.exec_driver_sql(ready.text, ready.values_of(rows))
 
-    def ask(self, connection: sa.Connection, row: Row) -> Sequence[tuple[Any, ...]]:
+    def ask(self, connection: sa.Connection, row: Row) -> Sequence[Any]:
         """What it finds, as the driver gives it: numbers and texts are what they are, instants and JSON are not."""
         ready = self._in(connection.dialect)
-        found = connection.exec_driver_sql(ready.text, ready.values_of([row])[0])
-        assert found.cursor is not None
-        return found.cursor.fetchall()
+        return connection.exec_driver_sql(ready.text, ready.values_of([row])[0]).all()
 
     def _in(self, dialect: sa.Dialect) -> _Ready:
         ready = self._ready.get(dialect.name)
@@ -47,7 +45,7 @@ class is_one_of(sa.ColumnElement[bool]):  # noqa: N801 - it reads as an operator
     inherit_cache = True
     type = sa.Boolean()
     _is_implicitly_boolean = True
-    _traverse_internals = (("column", InternalTraversal.dp_clauseelement),)
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as its base declares it
 
     def __init__(self, column: sa.Column[Any]) -> None:
         self.column = column
@@ -103,7 +101,7 @@ def _converter(bind: sa.BindParameter[Any], dialect: sa.Dialect) -> Callable[[An
     return bind.type.dialect_impl(dialect).bind_processor(dialect)
 
 
-def _columns_of(statement: sa.UpdateBase) -> list[str] | None:
+def _columns_of(statement: sa.UpdateBase | sa.Select[Any]) -> list[str] | None:
     """An INSERT is for all columns but its key; what an UPDATE sets it says itself."""
     if not isinstance(statement, sa.Insert):
         return None

@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench bench-tools lock clean
+.PHONY: help demo test test-long pictures check bench bench-tools lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -26,6 +26,9 @@ test: $(READY) ## Run the tests, several at a time: most of them wait for someth
 
 test-long: $(READY) ## Run the long rounds too: many kills, many mutations
 	ROUNDS=long $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+pictures: $(READY) ## Take the golden pictures of all mails again; then look at those that have changed
+	GOLDEN=renew $(BIN)/python -m pytest -q tests/acceptance/test_golden_pictures.py
 
 check: $(READY) ## Lint, types and the architecture
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from dispatcher.digest.render import Templates, builtin_folder, fit
 from dispatcher.digest.slots import Letterhead, Links, Pieces, Slot, fill, names
 from dispatcher.digest.voice import speaking, voice
 from dispatcher.model.content import Story
+from dispatcher.model.edition import Block, Written
 from dispatcher.model.outbound import DigestContent, Newsletter, Personal, Section
 from dispatcher.model.values import DeliveryKind, LetterName
 
@@ -164,6 +165,23 @@ def alert(kind: DeliveryKind = DeliveryKind.ALERT) -> Mail:
     return digest(("Energy", [story(0, beside=("Town hall",))]), kind=kind, more=0, cadence="instant")
 
 
+def edition() -> Mail:
+    """A newsletter that a person wrote, with a few stories in it."""
+    words = (
+        "<p>Good morning, and happy spring. The council has voted, the diggers are coming, and the swimming pool will "
+        f"be warm. A few things before you put the kettle on.</p>{EXTRAS}"
+    )
+    bye = "<p>That is all for this week. Write to me: I read everything.</p><p><em>Mara Fenwick</em></p>"
+    blocks = (
+        Block(html=words, text="Good morning, and happy spring."),
+        Block(section="Energy"),
+        Block(html=bye, text="That is all for this week."),
+    )
+    written = Written("What a warm river is good for", "And who pays for it.", blocks)
+    stories = [story(0), story(3)]
+    return digest(("Energy", stories), kind=DeliveryKind.EDITION, written=written, preheader=written.preheader, more=0)
+
+
 def themed() -> Mail:
     """The same news in other colours, with a logo and without pictures."""
     theme = {
@@ -197,6 +215,7 @@ DIGESTS: dict[str, Callable[[], Mail]] = {
     "digest-long-words": long_words,
     "digest-right-to-left": arabic,
     "digest-themed": themed,
+    "edition": edition,
     "alert": alert,
     "breaking": lambda: alert(DeliveryKind.BREAKING),
 }

@@ -13,22 +13,23 @@ from __future__ import annotations
 import email
 import email.policy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from functools import cache, cached_property
 
 from dispatcher.delivery import dkim
 from dispatcher.delivery.signing_key import SigningKey
+from dispatcher.digest import prose
 from dispatcher.digest.assembly import assemble
 from dispatcher.digest.compose import Outline
 from dispatcher.digest.composer import Composer
 from dispatcher.digest.fragments import Told
 from dispatcher.digest.headers import message_id
 from dispatcher.digest.render import Templates, builtin_folder
-from dispatcher.digest.voice import languages
 from dispatcher.digest.wire import Door
 from dispatcher.model.content import Story
+from dispatcher.model.edition import Written
 from dispatcher.model.outbound import Delivery, Newsletter
 from dispatcher.model.values import DeliveryKind, Layout, LetterName
 from dispatcher.pipeline.links import Action
@@ -61,6 +62,32 @@ ARABIC = (
     ("مدارس تجرّب استراحة غداء أقصر", "عشرون دقيقة أقل عند الظهر وعودة أبكر إلى البيت: ست مدارس تبدأ بعد العيد."),
     ("الأمطار تملأ الخزانات", "تقول شركة المياه إنه لا يُتوقع أي تقنين هذا الصيف."),
 )  # fmt: skip
+MARKDOWN = """
+## {title}
+
+{summary} **{title}**, *{title}*, [{title}](https://gazette.example/more) and `{title}`.
+
+{picture}
+
+- {title}
+- {summary}
+
+1. {title}
+
+> {summary}
+
+| {title} | {title} |
+| --- | --- |
+| 1 | 2 |
+
+---
+
+```stories
+topic: energy
+```
+
+{summary}
+"""
 SECTIONS = {"en": ("Town and county", "Energy"), "ar": ("البلدة", "الطاقة")}
 
 
@@ -113,11 +140,6 @@ class Specimen:
         return str(found.get_content())
 
 
-def every_language() -> list[str]:
-    """Those we have words for, English first."""
-    return languages()
-
-
 def mail_names() -> list[str]:
     """What the templates of the mails are called."""
     return [name for name, _ in _outlines("en", is_plain=False)]
@@ -149,7 +171,8 @@ def _outlines(locale: str, *, is_plain: bool) -> Iterator[tuple[str, Outline]]:
     sections = _sections(locale, is_plain=is_plain)
     for layout in Layout:
         yield f"digest-{layout}", _outline(DeliveryKind.DIGEST, locale, sections, layout=layout, more=3)
-    yield "edition", _outline(DeliveryKind.EDITION, locale, sections)
+    listed = [("1", sections[0][1])]
+    yield "edition", _outline(DeliveryKind.EDITION, locale, listed, written=_written(locale, is_plain=is_plain))
     for kind in STORY_KINDS:
         yield kind.value, _outline(kind, locale, [(label, told[:1]) for label, told in sections[:1]])
     if not is_plain:
@@ -161,10 +184,19 @@ def _outlines(locale: str, *, is_plain: bool) -> Iterator[tuple[str, Outline]]:
 
 def _outline(
     kind: DeliveryKind, locale: str, sections: Sequence[tuple[str, Sequence[Told]]], *, layout: str = Layout.CARDS,
-    more: int = 0, letter: str = "", notice: tuple[str, ...] = (),
+    more: int = 0, letter: str = "", notice: tuple[str, ...] = (), written: Written | None = None,
 ) -> Outline:  # fmt: skip
     cadence = "" if letter else "instant" if kind in STORY_KINDS else "weekly on mon,thu at 07:30"
-    return Outline(kind, locale, "Europe/London", cadence, NOW, sections, more, layout, letter, notice)
+    told = Outline(kind, locale, "Europe/London", cadence, NOW, sections, more, layout, letter, notice)
+    return replace(told, written=written)
+
+
+def _written(locale: str, *, is_plain: bool) -> Written:
+    title, summary = (ARABIC if locale == "ar" else LATIN)[0]
+    picture = "" if is_plain else f"![{title}](https://gazette.example/mill.jpg)"
+    blocks, _, faults = prose.blocks(MARKDOWN.format(title=title, summary=summary, picture=picture))
+    assert not faults
+    return Written(title, summary, blocks)
 
 
 def _sections(locale: str, *, is_plain: bool) -> list[tuple[str, list[Told]]]:
@@ -220,6 +252,6 @@ def _delivery(outline: Outline) -> Delivery:
         personal={
             "name": "Ann Reader", "email": "ann@reader.example", "cadence": cadence,
             "topics": [label for label, _ in outline.sections] or ["Energy"],
-            "next_at": NOW.isoformat(), **({"action": action} if action else {}),
+            "next_at": NOW.isoformat(), "may_return": True, **({"action": action} if action else {}),
         },
     )  # fmt: skip

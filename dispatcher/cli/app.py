@@ -14,6 +14,7 @@ from dispatcher.cli import (
     deliveries,
     demo,
     dkim,
+    editions,
     initialise,
     newsletters,
     operators,
@@ -68,6 +69,6 @@ for module in (initialise, steps, demo, preview, status, newsletters):
 roster.register(subscribers.app)
 for group in (
     send, sources, topics, subscribers, suppressions, articles, deliveries,
-    webhooks, tokens, operators, dkim, templates, configuration, database,
+    editions, webhooks, tokens, operators, dkim, templates, configuration, database,
 ):  # fmt: skip
     app.add_typer(group.app)

@@ -37,7 +37,7 @@ def check(json: Json = False) -> None:
     Signer.of(settings)
     try_templates(settings)
     counts = {name: len(getattr(settings, name)) for name in ("sources", "topics", "subscribers")}
-    warnings = look.warnings(settings)
+    warnings = look.warnings(settings.theme, [entry.theme for entry in settings.newsletters])
     for warning in warnings:
         show.note(f"{settings.file}: {warning}")
     if json:

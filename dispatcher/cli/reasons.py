@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MOST = 10  # stories of those left out that people are shown; --json has all
 
-COLUMNS = ("", "topic", "title", "source", "published", "relevance", "fresh", "priority", "told by", "score", "why")
+COLUMNS = ("", "topic", "title", "source", "score", "of relevance", "fresh", "source", "echo", "why")
 
 
 def tell(account: Account, *, json: bool) -> None:
@@ -23,8 +23,8 @@ def tell(account: Account, *, json: bool) -> None:
     show.say(f"what is due for {account.email} at {account.at:%Y-%m-%d %H:%M}Z")
     if account.leaves_at > account.at:
         show.say(f"their quiet time keeps it back until {account.leaves_at:%Y-%m-%d %H:%M}Z")
-    if not account.messages:
-        show.say("nothing would be sent")
+    if account.barred or not account.messages:
+        show.say(f"nothing would be sent: they are {account.barred}" if account.barred else "nothing would be sent")
     for message in account.messages:
         _tell_message(message)
     _tell_left_out("of their topics, but in no message", account.left_out)
@@ -45,5 +45,5 @@ def _tell_left_out(title: str, stories: Sequence[StoryReason]) -> None:
 
 
 def _row(one: StoryReason) -> Sequence[object]:
-    factors = (f"{one.relevance:.2f}", f"{one.freshness:.2f}", one.priority, one.told_by, f"{one.score:.3f}")
-    return (one.place, one.topic, one.title, one.source, one.published_at, *factors, one.why)
+    factors = (one.score, one.relevance, one.freshness, one.weight, one.echo)
+    return (one.place, one.topic, one.title, one.source, *(f"{factor:.2f}" for factor in factors), one.why)

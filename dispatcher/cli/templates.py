@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -24,7 +25,7 @@ def listing(json: Json = False) -> None:
 
     found = templates.listing(load_file())
     if json:
-        show.as_json([show.fields(entry) for entry in found])
+        show.as_json([asdict(entry) for entry in found])
         return
     show.table(
         "templates",

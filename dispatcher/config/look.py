@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from dispatcher.config.fields import refused
 from dispatcher.config.section import Section
-from dispatcher.digest.theme import OURS, Theme, cleaned, faint, flaw
-
-if TYPE_CHECKING:
-    from dispatcher.config.settings import Settings
+from dispatcher.model.theme import OURS, Theme, cleaned, faint, flaw
 
 
 class ThemeSettings(Section):
@@ -53,11 +51,11 @@ def stored(*layers: ThemeSettings) -> dict[str, Any]:
     return {name: value for name, value in chosen.items() if value != ThemeSettings.model_fields[name].default}
 
 
-def warnings(settings: Settings) -> list[str]:
-    """Where words of a theme are too faint to be read well, and what would do: of the site's, and of each newsletter's
-    that is not the same."""
-    found = {str(one): f"theme: {one}" for one in faint(Theme.of(stored(settings.theme)))}
-    for number, entry in enumerate(settings.newsletters):
-        for one in faint(Theme.of(stored(settings.theme, entry.theme))):
+def warnings(site: ThemeSettings, newsletters: Sequence[ThemeSettings] = ()) -> list[str]:
+    """Where words are too faint to be read well, and what would do: of the site's theme, and of what newsletters have
+    otherwise."""
+    found = {str(one): f"theme: {one}" for one in faint(Theme.of(stored(site)))}
+    for number, own in enumerate(newsletters):
+        for one in faint(Theme.of(stored(site, own))):
             found.setdefault(str(one), f"newsletters[{number}].theme: {one}")
     return list(found.values())

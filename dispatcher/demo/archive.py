@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from dispatcher.demo.mailbox import Mail
 from dispatcher.demo.press import Press
+from dispatcher.web.viewer.mail import Mail
 
 PAPER_FOLDER = "paper"
 STYLE = """

@@ -6,7 +6,6 @@ Everything comes from here: no resource from elsewhere, and a mail's HTML is sho
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import resources
@@ -15,21 +14,18 @@ from typing import TypeVar
 from aiohttp import web
 
 from dispatcher.demo import pages
-from dispatcher.demo.mailbox import Mail, Mailbox
-from dispatcher.demo.pages import Account, View
+from dispatcher.demo.mailbox import Mailbox
+from dispatcher.demo.pages import Account
+from dispatcher.web.viewer.frame import HERE, framed, policy
+from dispatcher.web.viewer.mail import Mail
+from dispatcher.web.viewer.panes import View
 
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# Pictures from this machine only: a demo that fetched others would tell somebody that it runs.
-MAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src http://127.0.0.1:* data:; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
-)
 ALIVE = 15.0  # seconds between two signs of life to a page that waits for mail
 Answer = TypeVar("Answer", bound=web.StreamResponse)
-_HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
 
 
 class Inbox:
@@ -46,18 +42,14 @@ class Inbox:
         app.router.add_get(r"/mails/{number:\d{1,9}}/body", self._body)
         app.router.add_get(r"/mails/{number:\d{1,9}}.eml", self._source)
         app.router.add_get("/events", self._events)
-        app.router.add_get("/{name:inbox\\.(css|js)}", self._asset)
+        app.router.add_get("/{name:(?:inbox|viewer)\\.(?:css|js)}", self._asset)
         return app
 
     async def _list(self, request: web.Request) -> web.Response:
         return self._page(request, None, View.HTML)
 
     async def _mail(self, request: web.Request) -> web.Response:
-        try:
-            view = View(request.query.get("view", View.HTML))
-        except ValueError:
-            raise web.HTTPNotFound(text="There is no such view.") from None
-        return self._page(request, self._find(request), view)
+        return self._page(request, self._find(request), _view(request))
 
     def _page(self, request: web.Request, mail: Mail | None, view: View) -> web.Response:
         html = pages.page(
@@ -71,12 +63,10 @@ class Inbox:
         return _guarded(web.Response(text=html, content_type="text/html"), PAGE_POLICY)
 
     async def _body(self, request: web.Request) -> web.Response:
-        """The mail's HTML as it is, but for one thing: its links open beside the inbox, not inside the frame."""
-        html = self._find(request).html or "<p>This mail has no HTML part.</p>"
-        head = _HEAD.search(html)
-        cut = head.end() if head else 0
-        html = f'{html[:cut]}<base target="_blank">{html[cut:]}'
-        return _guarded(web.Response(text=html, content_type="text/html"), MAIL_POLICY)
+        view = _view(request)
+        html = framed(self._find(request), dark=view is View.DARK)
+        rules = policy(HERE, shows_pictures=view is not View.PLAIN)
+        return _guarded(web.Response(text=html, content_type="text/html"), rules)
 
     async def _source(self, request: web.Request) -> web.Response:
         mail = self._find(request)
@@ -84,7 +74,10 @@ class Inbox:
 
     async def _asset(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        text = (resources.files("dispatcher.demo") / name).read_text("utf-8")
+        room = "dispatcher.web.viewer" if name.startswith("viewer") else "dispatcher.demo"
+        if not (file := resources.files(room) / name).is_file():
+            raise web.HTTPNotFound
+        text = file.read_text("utf-8")
         kind = "text/css" if name.endswith(".css") else "text/javascript"
         return _guarded(web.Response(text=text, content_type=kind), PAGE_POLICY)
 
@@ -107,6 +100,13 @@ class Inbox:
         if mail is None:
             raise web.HTTPNotFound(text="This mail is no longer kept.")
         return mail
+
+
+def _view(request: web.Request) -> View:
+    try:
+        return View(request.query.get("view", View.HTML))
+    except ValueError:
+        raise web.HTTPNotFound(text="There is no such view.") from None
 
 
 def _guarded(answer: Answer, policy: str) -> Answer:

@@ -3,70 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import email
-import email.policy
-import re
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage
 from functools import partial
-from html import unescape
 from itertools import count
 from typing import Any
 
 from dispatcher import clock
 from dispatcher.demo.serving import HOST
 from dispatcher.errors import DispatcherError
+from dispatcher.web.viewer.mail import Mail, read
 
 MOST = 500
 MOST_BYTES = 64_000_000
 LARGEST = 10_000_000  # bytes of one message
-MOST_MARKUP = 60_000  # characters in which a mail must have begun to say something
-_MARKUP = re.compile(r"<(head|style)\b.*?</\1>|<!--.*?-->|<[^<>]*>", re.DOTALL | re.IGNORECASE)
-_FILLING = re.compile("(?:[\u034f\u200b-\u200f\u00a0\u00ad\ufeff] ?){3,}")  # keeps the body out of the preheader
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """One message as it arrived for one recipient, and what a mail program would show of it."""
-
-    number: int
-    recipient: str
-    raw: bytes
-    at: datetime
-    subject: str
-    sender: str
-    text: str
-    html: str
-    headers: tuple[tuple[str, str], ...]
-
-    def snippet(self, most: int = 140) -> str:
-        """How it begins, on one line, as mail programs show it beneath the subject: the preheader, if it has one."""
-        shown = unescape(_MARKUP.sub(" ", self.html[:MOST_MARKUP])) or self.text
-        preheader, *rest = _FILLING.split(shown, maxsplit=1)
-        return " ".join((preheader.strip() or " ".join(rest)).split())[:most].rstrip()
-
-
-def read(raw: bytes, *, number: int, recipient: str, at: datetime) -> Mail:
-    """Take a message apart. Nothing in it can fail: what cannot be decoded is shown as well as it goes."""
-    message = email.message_from_bytes(raw, policy=email.policy.default)
-    assert isinstance(message, EmailMessage)
-    headers = tuple((name, _header(message, name, value)) for name, value in message.raw_items())
-    named = {name.lower(): value for name, value in reversed(headers)}
-    return Mail(
-        number=number,
-        recipient=recipient,
-        raw=raw,
-        at=at,
-        subject=named.get("subject", ""),
-        sender=named.get("from", ""),
-        text=_part(message, "plain"),
-        html=_part(message, "html"),
-        headers=headers,
-    )
 
 
 class Mailbox:
@@ -124,24 +76,3 @@ class Mailbox:
             yield server.sockets[0].getsockname()[1]
         finally:
             server.close()
-
-
-def _header(message: EmailMessage, name: str, value: str) -> str:
-    """One header, decoded and on one line; as it came where the standard library stumbles over it."""
-    try:
-        value = str(message.policy.header_fetch_parse(name, value))
-    except Exception as error:  # what a broken header raises is not documented, and it is the sender's mistake
-        value = f"{value} ({type(error).__name__})"
-    return " ".join(value.encode("utf-8", "replace").decode("utf-8").split())
-
-
-def _part(message: EmailMessage, kind: str) -> str:
-    """The text of the "plain" or "html" part; empty if there is none."""
-    part = message.get_body((kind,))
-    if part is None:
-        return ""
-    try:
-        return str(part.get_content())
-    except (LookupError, ValueError):  # a charset that nobody knows
-        payload = part.get_payload(decode=True)
-        return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""

@@ -5,31 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from html import escape
 from urllib.parse import urlencode
 from zlib import crc32
 
-from dispatcher.demo.mailbox import Mail
+from dispatcher.web.viewer import panes
+from dispatcher.web.viewer.mail import Mail
+from dispatcher.web.viewer.panes import View
 
 REFRESH = 4  # seconds, where scripts are off
 MARK = '<span class="mark" aria-hidden="true"></span>'
 HUES = 8  # how many colours of avatars the style sheet has
-
-
-class View(StrEnum):
-    """How a mail is looked at."""
-
-    HTML = "html"
-    PHONE = "phone"
-    TEXT = "text"
-    HEADERS = "headers"
-    SOURCE = "source"
-
-    @property
-    def label(self) -> str:
-        """As a tab says it."""
-        return "HTML" if self is View.HTML else self.value.capitalize()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +40,8 @@ def page(
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>{again}'
         '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
-        '<link rel="stylesheet" href="/inbox.css"><script src="/inbox.js" defer></script></head>'
+        '<link rel="stylesheet" href="/viewer.css"><link rel="stylesheet" href="/inbox.css">'
+        '<script src="/inbox.js" defer></script></head>'
         f'<body class="{"reading" if mail else "listing"}"><a class="skip" href="#main">Skip to the mail</a>'
         f"{_header(hint)}{_readers(everybody, mails, chosen)}"
         f"{_list(shown, everybody, chosen, mail)}"
@@ -124,29 +111,14 @@ def _nothing(has_mails: bool) -> str:
 
 def _mail(mail: Mail, view: View, chosen: str) -> str:
     base = f"/mails/{mail.number}"
-    tabs = "".join(f'<a href="{_to(base, chosen, view=one)}"{_current(one is view)}>{one.label}</a>' for one in View)
+    tabs = panes.tabs(view, lambda one: _path(base, chosen, view=one), f"{base}.eml")
     return (
         f'<p class="back"><a href="{_to("/", chosen)}">← All mails</a></p>'
         f'<h2>{_subject(mail)}</h2><dl class="facts"><dt>From</dt><dd>{escape(mail.sender)}</dd>'
         f"<dt>To</dt><dd>{escape(mail.recipient)}</dd>"
-        f"<dt>Arrived</dt><dd>{_time(mail)}, {len(mail.raw):,} bytes</dd></dl>"
-        f'<nav class="views" aria-label="Views of this mail">{tabs}'
-        f'<a class="download" href="{base}.eml" download="mail-{mail.number}.eml">Download .eml</a></nav>'
-        f"{_content(mail, view)}"
+        f"<dt>Arrived</dt><dd>{_time(mail)} · {panes.weight(mail)}</dd></dl>"
+        f"{tabs}{panes.content(mail, view, lambda one: f'{base}/body?view={one}')}"
     )
-
-
-def _content(mail: Mail, view: View) -> str:
-    if view in (View.HTML, View.PHONE):
-        sandbox = 'sandbox="allow-popups allow-popups-to-escape-sandbox"'
-        return f'<iframe class="{view}" src="/mails/{mail.number}/body" title="The mail" {sandbox}></iframe>'
-    if view is View.HEADERS:
-        rows = "".join(
-            f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in mail.headers
-        )
-        return f'<div class="sheet"><table>{rows}</table></div>'
-    text = mail.text or "This mail has no text part." if view is View.TEXT else mail.raw.decode("utf-8", "replace")
-    return f'<pre class="sheet {view}" tabindex="0">{escape(text)}</pre>'
 
 
 def _avatar(account: Account) -> str:
@@ -165,9 +137,14 @@ def _current(is_current: bool) -> str:
     return ' aria-current="page"' if is_current else ""
 
 
-def _to(path: str, chosen: str, *, view: View = View.HTML) -> str:
+def _to(path: str, chosen: str) -> str:
+    """As `_path`, as it stands in HTML."""
+    return escape(_path(path, chosen))
+
+
+def _path(path: str, chosen: str, *, view: View = View.HTML) -> str:
     """A link within the inbox that keeps the chosen reader and the chosen view."""
     query = {"to": chosen} if chosen else {}
     if view is not View.HTML:
         query["view"] = view
-    return escape(f"{path}?{urlencode(query)}" if query else path)
+    return f"{path}?{urlencode(query)}" if query else path

@@ -124,7 +124,9 @@ def _attributes(tag: str, known: dict[str, str]) -> dict[str, str] | None:
         small = {"width": width} if width.isascii() and width.isdigit() and 0 < int(width[:6]) < _WIDTH else {}
         return {"src": known["src"], "alt": known.get("alt", ""), **(small or {"width": str(_WIDTH)})}
     if tag in ("td", "th"):
-        return kept | {key: known[key] for key in ("colspan", "rowspan") if _NUMBER.fullmatch(known.get(key, ""))}
+        scope = {"scope": known["scope"] if known.get("scope") in _SCOPES else "col"} if tag == "th" else {}
+        spans = {key: known[key] for key in ("colspan", "rowspan") if _NUMBER.fullmatch(known.get(key, ""))}
+        return kept | spans | scope
     if tag == "ol" and _NUMBER.fullmatch(known.get("start", "")):
         return kept | {"start": known["start"]}
     if tag == "table":
@@ -144,6 +146,7 @@ _UNHEARD = ("script", "style", "title", "template", "noscript", "iframe", "objec
 _ENDED_BY = {"li": ("p", "li"), "tr": ("td", "th", "tr"), "td": ("td", "th"), "th": ("td", "th")} | dict.fromkeys(
     ("p", "div", "ul", "ol", "h3", "h4", "blockquote", "pre", "hr", "table"), ("p",)
 )
+_SCOPES = ("row", "col", "rowgroup", "colgroup")
 _WORD = re.compile("[A-Za-z0-9-]{1,20}")
 _NUMBER = re.compile("[0-9]{1,4}")
 _ADDRESS = re.compile("(?:https?://|mailto:)", re.IGNORECASE)

@@ -33,10 +33,9 @@ class Collection:
     @classmethod
     def read(cls, folder: Path, ours: Path, lines: tuple[Lines, ...] = ()) -> Collection:
         """Read both folders. What cannot be read of the operator's is among the faults."""
-        try:
-            files, faults = gather(folder)
-        except TemplateError as error:
-            files, faults = {}, [Fault(str(folder), str(error))]
+        files, faults = gather(folder)
+        if folder.exists() and not folder.is_dir():
+            faults = [Fault(str(folder), f"{folder}: [templates] folder names this, which is no folder")]
         for said in lines:
             for occasion, text in said.by_occasion.items():
                 files[line_name(said.table, occasion)] = text, f"{said.file}: {said.table}.{occasion}"

@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dispatcher.digest.body import LONGEST
+from dispatcher.digest.body import LONGEST, mailed
 from dispatcher.digest.fragments import Told
 from dispatcher.digest.plain import cut_at_word
 from dispatcher.model.content import Article, Story
+from dispatcher.model.edition import Written
 from dispatcher.model.outbound import DigestContent, Section
 from dispatcher.model.values import PLAIN, DeliveryKind, Layout, Style
 
@@ -78,6 +79,7 @@ class Outline:
     layouts: Mapping[str, str] = field(default_factory=dict)
     """By label, of the sections that are laid out otherwise."""
     newsletter_id: int = 0
+    written: Written | None = None
 
     @property
     def setting(self) -> Hashable:
@@ -112,6 +114,8 @@ class Outline:
             layout=self.layout,
             letter=self.letter,
             notice=self.notice,
+            preheader=self.written.preheader if self.written else "",
+            written=self.written,
         )
 
 
@@ -176,7 +180,7 @@ def story(article: Article, source: str) -> Story:
 
 def body(article: Article) -> tuple[str, str]:
     """The whole of an article, as text and as HTML, as far as it can be mailed."""
-    return _in_paragraphs(cut_at_word(article.body_text, LONGEST)), article.body_html
+    return _in_paragraphs(cut_at_word(article.body_text, LONGEST)), mailed(article.body_html)
 
 
 def shortened(story: Story, length: int) -> Story:

@@ -1,4 +1,4 @@
-"""Copies of our templates for the operator to change: each says in its first line of what state of ours it is a copy."""
+"""Copies of our templates for the operator to change: the first line says which state of ours each is a copy of."""
 
 from __future__ import annotations
 

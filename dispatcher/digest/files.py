@@ -85,8 +85,6 @@ def version(files: FileMap) -> str:
 
 def _named(folder: Path) -> Iterator[tuple[str, Path]]:
     """What looks like a template, under the name that others know it by."""
-    if folder.exists() and not folder.is_dir():
-        raise TemplateError(f"{folder}: [templates] folder names this, which is no folder")
     for path in sorted((*folder.rglob("*.j2"), *folder.rglob("*.mjml"))):
         yield mjml.name_of(path.relative_to(folder).as_posix()), path
 

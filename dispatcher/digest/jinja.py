@@ -67,6 +67,8 @@ class Missing(StrictUndefined):
         name, owner = str(self._undefined_name), self._undefined_obj
         if self._undefined_hint:
             return self._undefined_hint
+        if isinstance(owner, list | tuple) and isinstance(self._undefined_name, int):
+            return f"there is no [{name}]: it has {len(owner)}"
         if owner is not missing:
             return f"{_called(owner)} has no {name!r}{nearest(name, _attributes(owner))}"
         if name in PERSONAL_NAMES and name not in SHARED_NAMES:
@@ -122,9 +124,9 @@ def _listed(context: Context, words: Iterable[str]) -> str:
     return Markup(voice.current().listed(str(escape(word)) for word in words))
 
 
-def _mailed(html: str, pictures: bool = True) -> Markup:
+def _mailed(html: str, pictures: bool = True, longest: int = body.LONGEST) -> Markup:
     """An article's HTML as mail programs can show it: safe, whatever it was."""
-    return Markup(body.mailed(str(html), pictures=pictures))
+    return Markup(body.mailed(str(html), pictures=pictures, longest=longest))
 
 
 def _instant(moment: Any) -> datetime:

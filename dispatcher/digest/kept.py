@@ -64,7 +64,7 @@ def loads(text: str) -> Kept | Wire:
         raise ValueError("these fragments were written by another version of the program")
     text_part, html_part = (Part(known[name]["encoding"], _pieces(known[name]["pieces"])) for name in ("text", "html"))
     head, door = Letterhead.loads(known["letterhead"]), Door(**known.get("door", {}))
-    own = {"subject": subject, "text": text_part, "html": html_part, "letterhead": head, "door": door}
+    own = {"subject": subject, "text": text_part, "html": html_part, "letterhead": head, "door": door, "pictures": ()}
     return Wire(**known | own)
 
 

@@ -80,6 +80,8 @@ def _tags(source: str) -> Iterator[_Tag]:
                 begun = None
     except TemplateSyntaxError as error:
         raise _MistakeError((error.message or "").rstrip("."), error.lineno) from None
+    if begun is not None:
+        raise _MistakeError("this Jinja tag is never closed", begun[1])
 
 
 def _worded(source: str, tags: Sequence[_Tag]) -> str:
@@ -147,12 +149,13 @@ def _restored(html: str, tags: Sequence[_Tag]) -> str:
 
 def _said(found: re.Match[str]) -> str:
     """What would be Jinja or another line, as Jinja that says it."""
-    return '{{ "\\n" }}' if found[0] == "\n" else f'{{{{ "{found[0]}" }}}}'
+    said = found[0].replace("\n", "\\n")
+    return f'{{{{ "{said}" }}}}'
 
 
 _WORD = "jinjatag%dx"
 _WORDS = re.compile("jinjatag([0-9]+)x")
-_OTHER = re.compile(r"\{[{%#]|\n")
+_OTHER = re.compile(r"\{?\n|\{[{%#]|\{\Z")
 _MARKUP = re.compile(
     r"<!--.*?-->|<(?P<closing>/?)(?P<name>[a-zA-Z!][\w:-]*)(?P<rest>(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>", re.DOTALL
 )

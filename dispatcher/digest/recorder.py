@@ -21,8 +21,8 @@ from jinja2.runtime import LoopContext, Macro, Undefined
 
 from dispatcher.digest.fragments import WHOLE, Body, Grounds, Read
 from dispatcher.digest.slots import Letterhead
-from dispatcher.digest.theme import Theme
 from dispatcher.digest.watch import LoopWatch, StoryWatch, Watch
+from dispatcher.model.theme import Theme
 
 
 class UnsharableError(Exception):

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from dispatcher.digest import prose
 from dispatcher.digest.render import Templates
 from dispatcher.errors import TemplateError
 from dispatcher.model.content import Story
+from dispatcher.model.edition import Block, Written
 from dispatcher.model.outbound import DigestContent, Newsletter, Section
 from dispatcher.model.values import DeliveryKind, Layout, LetterName
 
@@ -54,17 +56,27 @@ def scenario(locale: str = "en", timezone: str = "Europe/London", *, in_short: b
     single = replace(plain, sections=(Section("Local news", (_lead(),)),), more=0)
     for cadence in ("daily at 07:30", *_CADENCES)[: 1 if in_short else None]:
         yield replace(single, cadence=cadence)
-    yield replace(plain, kind=DeliveryKind.EDITION, cadence="", preheader="In this edition")
+    yield _edition(plain)
     for kind in (DeliveryKind.ALERT, DeliveryKind.BREAKING):
         yield replace(single, kind=kind, cadence="instant", layout="")
     for letter in LetterName:
         yield letter_content(letter, locale, timezone)
 
 
+def _edition(plain: DigestContent) -> DigestContent:
+    """What a person wrote, with stories in the middle of it."""
+    words = "What a week it was in the harbour.\n\n## More of it\n\n* [All our news](https://news.example/)\n"
+    (before,), _, _ = prose.blocks(words)
+    written = Written("What a week", "In this edition", (before, Block(section="1"), before))
+    sections = (replace(plain.sections[0], label="1"),)
+    return replace(plain, kind=DeliveryKind.EDITION, cadence="", sections=sections, more=0, layout=Layout.LIST,
+                   preheader=written.preheader, written=written)  # fmt: skip
+
+
 def letter_content(letter: LetterName, locale: str = "en", timezone: str = "Europe/London") -> DigestContent:
     """A letter as templates see it."""
     return DigestContent(
-        kind=DeliveryKind.CONFIRMATION,
+        kind=DeliveryKind.WELCOME if letter is LetterName.WELCOME else DeliveryKind.CONFIRMATION,
         locale=locale,
         timezone=timezone,
         cadence="",

@@ -128,7 +128,7 @@ class Press:
 
 def stem_of(kind: DeliveryKind, letter: str = "") -> str:
     """What the templates of a digest are called."""
-    return letter or ("digest" if kind in _DIGESTS else "alert")
+    return letter or _STEMS.get(kind, "alert")
 
 
 def template_of(stem: str, part: PartName) -> str:
@@ -166,7 +166,7 @@ def tidy(text: str) -> str:
     return _CONTROLS.sub("", text).encode("utf-8", "replace").decode()
 
 
-_DIGESTS = (DeliveryKind.DIGEST, DeliveryKind.EDITION)
+_STEMS = {DeliveryKind.DIGEST: "digest", DeliveryKind.EDITION: "edition"}
 _CUT_STEP = 512  # characters
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SAMPLE = Personal(name="Ada", email="ada@example.org", topics=("One", "Two"), cadence="daily at 07:30")

@@ -12,8 +12,8 @@ from jinja2 import Template
 from dispatcher.digest import jinja
 from dispatcher.digest.bounds import BoundedEnvironment
 from dispatcher.digest.faults import blaming
-from dispatcher.digest.theme import OURS, Theme
 from dispatcher.model.outbound import Newsletter, Personal
+from dispatcher.model.theme import OURS, Theme
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,8 @@ class Letterhead:
 class Links:
     """The addresses that are a reader's own; empty is "there is none".
 
-    `action` is what a letter asks them to open; `subscribe` is for nobody's: who sees a digest as a page.
+    `action` is what a letter asks them to open; `subscribe` is the form: for who has left, and for
+    whoever sees a digest as a page.
     """
 
     unsubscribe: str = ""

@@ -105,8 +105,8 @@ class Query(SQLModel, table=True):
 class Topic(SQLModel, table=True):
     """What a reader sees and follows: a label over one query. `owner_id` is None for the publisher's topics.
 
-    `digest` is a stored Style: what this topic's section of a digest has otherwise than the rest. `newsletter_id` is None
-    for the default newsletter. One without `query_text` matches nothing: who follows it gets what is written.
+    `digest` is a stored Style: what this topic's section of a digest has otherwise than the rest. `newsletter_id` is
+    None for the default newsletter. One without `query_text` matches nothing: who follows it gets what is written.
     """
 
     __table_args__ = (

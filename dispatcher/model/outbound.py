@@ -11,6 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from dispatcher.model.columns import instant, json, json_later, later, words
 from dispatcher.model.content import Story
+from dispatcher.model.edition import Written
 from dispatcher.model.values import (
     Channel,
     DeliveryKind,
@@ -55,7 +56,8 @@ class Digest(SQLModel, table=True):
     other labels]; `more` counts what the caps left out, and `rest` is as much of it as the digest's own page shows.
     `layout` is a Layout or empty. `styles` are stored Styles by label, of the sections that are told otherwise. A
     letter names its LetterName and has no items; `notice` is what a letter to the owner says, paragraphs apart by blank
-    lines. `wire` says which pieces the message is made of, from the first send until the last delivery is done.
+    lines. `edition_id` names the Edition that a person wrote. `wire` says which pieces the message is made of, from the
+    first send until the last delivery is done.
     """
 
     id: int | None = Field(default=None, primary_key=True)
@@ -73,6 +75,7 @@ class Digest(SQLModel, table=True):
     rest: list[list[Any]] = json_later(list)
     letter: str = later()
     notice: str = later()
+    edition_id: int | None = Field(default=None, index=True, nullable=True)
     wire: str | None = Field(default=None, nullable=True)
     created_at: datetime = instant()
 
@@ -251,6 +254,7 @@ class DigestContent:
     letter: str = ""
     notice: tuple[str, ...] = ()
     preheader: str = ""
+    written: Written | None = None
 
     @property
     def stories(self) -> tuple[Story, ...]:

@@ -33,11 +33,14 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     publishing  articles that a program brings, by the way of all others; `access` is who may: tokens and their scopes
     catalogue   sources and topics that operators bring by command or page, beside those that config declares
     operators   who may use the admin pages, by password (`passwords`) or link; `audit` is the log of what they changed
+    editions    what a person writes (`manuscript` reads it, `clippings` are the stories in it), and how it is stopped
+    release     editions whose time has come → digests and deliveries
     plan        due readers → digests and deliveries; `batch` loads what that needs, `waiting` puts it off;
                 `styles` are what newsletters and topics want otherwise
     presign     soon to be due → digests and deliveries (`ahead`), signed; released at their slot
     signing     whose keys (`signing_keys`) vouch for a message, and the fields that say so
-    preview     what one reader would get, without sending it; `reasons` say why
+    preview     what one reader would get, without sending it; `reasons` say why, `specimens` are mails of every kind
+    studio      what the preview page shows: wishes → a mail, for templates and settings as they are at this moment
     send        a `shift`: claimed deliveries → a `carrier` → outcomes (`ledger` commits, `send_report` counts them);
                 `lease` keeps them ours
     mail        the carrier whose way leads over a relay; `wires` are what it is made of (`tales` of articles, `pictures`), `links`

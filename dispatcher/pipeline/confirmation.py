@@ -121,7 +121,8 @@ async def _fulfil(ctx: Context, tx: Transaction, opt_in: OptIn, choices: Choices
     await _follow(ctx, tx, reader, choices, now)
     await enrolment.reschedule(tx, reader, ctx.newsletter.id or 0, now)
     for event in ("confirmed", "subscribed") if is_new else ("confirmed",):
-        await hooks.announce(ctx, tx, event, now, key=f"opt-in:{opt_in.id}", reader=reader, topics=list(choices.topics))
+        about = {"newsletter": ctx.letter(opt_in.newsletter_id).slug, "topics": list(choices.topics)}
+        await hooks.announce(ctx, tx, event, now, key=f"opt-in:{opt_in.id}", reader=reader, **about)
     if is_new:
         await greetings.welcome(ctx, tx, reader, now, key=str(opt_in.id))
 

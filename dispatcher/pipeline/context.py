@@ -27,6 +27,7 @@ from dispatcher.digest.openings import PREHEADERS, SUBJECTS
 from dispatcher.digest.render import Templates, builtin_folder
 from dispatcher.digest.wire import Door
 from dispatcher.errors import BusyError, StoreError
+from dispatcher.model.audience import Subscriber
 from dispatcher.model.outbound import Newsletter
 from dispatcher.outbox.safety import Watch
 from dispatcher.pipeline import publications
@@ -115,6 +116,11 @@ class Context:
         """The newsletter with this id, or the default one."""
         return self.newsletters.get(newsletter_id or 0, self.newsletter)
 
+    def locale_of(self, person: Subscriber, letter: Newsletter) -> str:
+        """The language a newsletter speaks to a reader: theirs, or its own to those who have the site's by default."""
+        is_default = person.locale == self.settings.site.language and "locale" not in person.chosen
+        return letter.language if is_default else person.locale
+
     def addresses(self, newsletter_id: int | None) -> Addresses:
         """From where the mail of a newsletter comes."""
         known = self.publications.addresses
@@ -144,6 +150,16 @@ class Context:
         self.settings, self.templates, self.signer = settings, templates, signer
         if "webhooks" in vars(self):
             self.webhooks.forget_troubles()
+
+    def imagine(self, settings: Settings) -> None:
+        """Have new settings in force for what is only looked at: nobody else is told, and nothing is kept."""
+        self.templates, self.signer = open_templates(settings), Signer.of(settings)
+        if isinstance(self.transport, Relays) and settings.smtp != self.settings.smtp:
+            self.transport.apply(_posts(settings))
+        self.newsletter, self.publications = publications.imagined(
+            settings, default_newsletter(settings), self.newsletters
+        )
+        self.settings = settings
 
     async def close(self) -> None:
         """Close what was opened when it was first asked for."""

@@ -285,7 +285,7 @@ async def _return(
     """As it was. A pause of the reader's own is over; one by the operator or config is not ended by leaving."""
     was_gone, was_paused_by = reader.status == SubscriberStatus.UNSUBSCRIBED, reader.paused_by
     await enrolment.rejoin(tx, ctx.address_key, reader, newsletter_ids, reader.consent)
-    await subscribers.revive_subscriptions(tx, reader.id or 0, left_at)
+    await subscribers.revive_subscriptions(tx, reader.id or 0, newsletter_ids, left_at)
     if was_gone and was_paused_by in (PausedBy.OPERATOR, PausedBy.CONFIG):
         reader.status, reader.paused_by = SubscriberStatus.PAUSED, was_paused_by
         await subscribers.write(tx, reader.id or 0, status=reader.status, paused_by=was_paused_by)

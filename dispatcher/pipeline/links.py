@@ -93,13 +93,13 @@ def list_headers(links: Links) -> Mapping[str, str]:
     return {"List-Unsubscribe": f"<{links.unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
-_views: OrderedDict[tuple[int, Door, str], str] = OrderedDict()
+_views: OrderedDict[tuple[int, str, str, str], str] = OrderedDict()
 _MOST_VIEWS = 1024
 
 
 def _view(door: Door, keyring: Keyring, digest_id: int) -> str:
     """The same for all readers of a digest, so it is signed once."""
-    key = digest_id, door, keyring.signing
+    key = digest_id, door.url, door.key_id, keyring.signing
     found = _views.get(key)
     if found is None:
         found = _views[key] = url_of(door, keyring, viewing(digest_id))

@@ -33,6 +33,10 @@ REMEMBERED = 32_000_000
 """Octets of pictures in memory; when it is more, all are forgotten."""
 
 
+MOST = 5_000
+"""Stories with their pictures in memory."""
+
+
 class Pictures:
     """The pictures that this process has fetched."""
 
@@ -63,6 +67,8 @@ class Pictures:
     def _with(self, told: Told, picture: Picture) -> Told:
         found = self._inside.get((told, picture))
         if found is None:
+            if len(self._inside) >= MOST:  # of stories that have changed since, nobody knows which
+                self._inside.clear()
             found = self._inside[told, picture] = Told(replace(told.story, image_url=f"cid:{picture.cid}"))
         return found
 

@@ -19,7 +19,6 @@ from typing import Any
 from dispatcher.digest import compose
 from dispatcher.digest.headers import message_id
 from dispatcher.model.audience import Endpoint, Subscriber
-from dispatcher.model.outbound import Newsletter
 from dispatcher.model.values import DeliveryKind, DeliveryStatus, Order
 from dispatcher.observability.logs import logger
 from dispatcher.outbox.priority import lifetime_of, priority_of
@@ -27,6 +26,7 @@ from dispatcher.pipeline.batch import Batch, key_of, load
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.enrolment import reschedule
 from dispatcher.pipeline.quarantine import apart
+from dispatcher.pipeline.release import release
 from dispatcher.pipeline.styles import sections, style
 from dispatcher.pipeline.tidings import tell_expired
 from dispatcher.pipeline.waiting import POISON, postpone, wake
@@ -86,6 +86,10 @@ async def plan(ctx: Context, now: datetime, *, dry_run: bool = False) -> PlanRep
             break
         last = ids[-1]
         await _plan_safely(ctx, ids, now, report, dry_run=dry_run)
+    if not dry_run:
+        released = await release(ctx, now)  # what people wrote
+        report.deliveries += released.deliveries
+        report.failed += released.failed
     return report
 
 
@@ -217,7 +221,7 @@ def digest_row(ctx: Context, person: Subscriber, planned: Planned, now: datetime
         items,
         newsletter_id=letter.id or 0,
         kind=DeliveryKind.ALERT if is_story else DeliveryKind.DIGEST,
-        locale=locale_of(ctx, person, letter),
+        locale=ctx.locale_of(person, letter),
         zone=person.timezone,
         cadence=str(planned.cadence),
         slot_at=planned.slot_at,
@@ -239,12 +243,6 @@ def digest_row(ctx: Context, person: Subscriber, planned: Planned, now: datetime
 
 def _items(picks: Iterable[Pick]) -> list[compose.Item]:
     return [(p.candidate.article_id, p.candidate.version, p.candidate.cluster_id, p.label, p.others) for p in picks]
-
-
-def locale_of(ctx: Context, person: Subscriber, letter: Newsletter) -> str:
-    """The language a newsletter speaks to a reader: theirs, or its own to those who have the site's by default."""
-    is_default = person.locale == ctx.settings.site.language and "locale" not in person.chosen
-    return letter.language if is_default else person.locale
 
 
 def delivery_row(

@@ -80,6 +80,18 @@ def published(settings: Settings, default: Newsletter) -> list[Newsletter]:
     return [default, *(_row(settings, entry, default) for entry in settings.newsletters)]
 
 
+def imagined(
+    settings: Settings, default: Newsletter, known: Mapping[int, Newsletter]
+) -> tuple[Newsletter, Publications]:
+    """The same without telling the database: what it has not yet met has a number below 0."""
+    ids = {row.slug: number for number, row in known.items()}
+    rows = published(settings, default)
+    for place, row in enumerate(rows, 1):
+        row.id = ids.get(row.slug, -place)
+    named = {row.slug for row in rows}
+    return rows[0], Publications.of(settings, [*rows, *(row for row in known.values() if row.slug not in named)])
+
+
 def _row(settings: Settings, entry: NewsletterEntry, default: Newsletter) -> Newsletter:
     sender = entry.sender or default.sender
     reply_to = entry.reply_to or ("" if entry.sender else default.reply_to)

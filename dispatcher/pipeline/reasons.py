@@ -10,8 +10,8 @@ from typing import Any
 from dispatcher import clock
 from dispatcher.model.audience import Subscriber
 from dispatcher.model.content import Candidate
-from dispatcher.model.values import Channel, DeliveryStatus, Order
-from dispatcher.pipeline.admission import person
+from dispatcher.model.values import Channel, DeliveryStatus, Order, SubscriberStatus
+from dispatcher.pipeline.admission import person, suppressed
 from dispatcher.pipeline.batch import Batch, load
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.plan import decided
@@ -29,7 +29,8 @@ _WORDS = {Order.NEWEST: "newest first", Order.RELEVANT: "most relevant first", O
 
 @dataclass(frozen=True, slots=True)
 class StoryReason:
-    """One story: where it is in its message or what kept it out, and the factors of its score."""
+    """One story: where it is in its message or what kept it out, and the factors of its score: `weight` is that of its
+    source's priority, `echo` of how many sources tell it."""
 
     place: int | None
     article_id: int
@@ -38,10 +39,12 @@ class StoryReason:
     also_in: tuple[str, ...]
     source: str
     published_at: datetime
-    relevance: float
-    freshness: float
     priority: int
     told_by: int
+    relevance: float
+    freshness: float
+    weight: float
+    echo: float
     score: float
     fate: Fate
     why: str
@@ -63,12 +66,13 @@ class MessageReasons:
 class Account:
     """All that is due for a reader at an instant, and the stories of their topics that are in none of it.
 
-    `leaves_at` is later than `at` where their quiet time keeps it back.
+    `leaves_at` is later than `at` where their quiet time keeps it back. `barred`: why they get no mail at all.
     """
 
     email: str
     at: datetime
     leaves_at: datetime
+    barred: str
     messages: tuple[MessageReasons, ...]
     left_out: tuple[StoryReason, ...]
 
@@ -78,6 +82,7 @@ async def account(ctx: Context, address: str, at: datetime | None = None) -> Acc
     async with ctx.store.read() as tx:
         found = await person(tx, address)
         due = await next_due(tx, found, at or clock.now())
+        barred = (await suppressed(ctx, tx, [found.email])).get(found.email)
         batch = await load(ctx, tx, [found], due)
         reader = batch.readers[found.id or 0]
         planned = decided(ctx, batch, found.id or 0, due).planned
@@ -96,10 +101,12 @@ async def account(ctx: Context, address: str, at: datetime | None = None) -> Acc
             also_in=reason.others,
             source=(names.get(one.article_id) or [""])[0],
             published_at=one.published_at,
-            relevance=round(merit.relevance, 4),
-            freshness=round(merit.freshness, 4),
             priority=one.priority,
             told_by=one.tellers,
+            relevance=round(merit.relevance, 4),
+            freshness=round(merit.freshness, 4),
+            weight=merit.source,
+            echo=round(merit.echo, 4),
             score=round(merit.score, 4),
             fate=reason.fate,
             why=_why(ctx, reason, planned, had),
@@ -109,6 +116,7 @@ async def account(ctx: Context, address: str, at: datetime | None = None) -> Acc
         email=found.email,
         at=due,
         leaves_at=release_at(due, found.timezone, *Quiet.of(found)),
+        barred=str(barred or ("" if found.status == SubscriberStatus.ACTIVE else found.status)),
         messages=tuple(_message(ctx, number, one, reasons, told) for number, one in enumerate(planned)),
         left_out=tuple(told(reason) for reason in reasons if reason.message is None),
     )

@@ -11,8 +11,8 @@ from dispatcher.digest.fragments import Told
 from dispatcher.model.content import Story
 from dispatcher.store import Transaction, articles, sources
 
-MOST = 5_000
-"""Stories in memory; then they are read again as they are needed."""
+MOST, MOST_WHOLE = 5_000, 500
+"""Stories in memory, and those with all of their text; then they are read again as they are needed."""
 
 
 class Tales:
@@ -37,7 +37,8 @@ class Tales:
         """
         wanted = sorted(set(ids))
         look = (summary_length, *[(source.id, source.name) for source in await sources.every(tx)])
-        if look != self._look or len(self._told) + len(self._told_otherwise) > MOST:
+        is_full = len(self._told) + len(self._told_otherwise) > MOST or len(self._bodies) > MOST_WHOLE
+        if look != self._look or is_full:
             self._forget()
             self._look, self._length = look, summary_length
         now = await articles.versions(tx, wanted)

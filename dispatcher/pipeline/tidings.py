@@ -73,5 +73,12 @@ async def _announce(ctx: Context, tx: Transaction, found: Sequence[tuple[Mail, H
     wanted = [(delivery, one) for delivery, one in of_mail if is_wanted(ctx, one.event)]
     if wanted:
         readers = await subscribers.by_ids(tx, [delivery.subscriber_id or 0 for delivery, _ in wanted])
-        happenings = [replace(one, reader=readers.get(delivery.subscriber_id or 0)) for delivery, one in wanted]
+        happenings = [
+            replace(
+                one,
+                reader=readers.get(delivery.subscriber_id or 0),
+                data={"newsletter": ctx.letter(delivery.newsletter_id).slug, **one.data},
+            )
+            for delivery, one in wanted
+        ]
         await announce_all(ctx, tx, happenings, now)

@@ -107,6 +107,8 @@ class Gallery:
             is_whole = not standing.left_out and not standing.digest.rest
             wire = await kept_wire(self._ctx, tx, standing.digest) if is_whole else None
             outline = (await outlines(self._ctx, tx, [standing.digest]))[standing.digest.id or 0]
+        if wire is not None and wire.pictures:  # they are inside the mail, and nowhere else is what it names
+            wire = None
         return await asyncio.to_thread(self._composed, standing, outline, wire)
 
     def _composed(self, standing: Standing, outline: Outline, wire: Wire | None) -> View:

@@ -13,11 +13,12 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from dispatcher import clock
-from dispatcher.digest import compose, kept
+from dispatcher.digest import compose, kept, prose
 from dispatcher.digest.assembly import Envelope
 from dispatcher.digest.compose import Outline
 from dispatcher.digest.composer import Composer
@@ -26,6 +27,7 @@ from dispatcher.digest.kept import Kept
 from dispatcher.digest.slots import Piece
 from dispatcher.digest.wire import Draft, Wire
 from dispatcher.errors import DispatcherError, StoreError, TemplateError
+from dispatcher.model.edition import Edition, Written
 from dispatcher.model.outbound import Claimed, Delivery, Digest, Personal
 from dispatcher.observability.logs import logger
 from dispatcher.pipeline import standins
@@ -33,7 +35,7 @@ from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.links import links_of, list_headers
 from dispatcher.pipeline.pictures import Pictures
 from dispatcher.pipeline.tales import Tales
-from dispatcher.store import Connection, Transaction, pieces
+from dispatcher.store import Connection, Transaction, editions, pieces
 from dispatcher.tokens import Keyring
 
 log = logger("compose")
@@ -48,14 +50,6 @@ TURN = 0.02
 async def load(ctx: Context, digest_ids: Sequence[int]) -> dict[int, Wire | Exception]:
     """The wires of these digests, or what is wrong with one; a digest that is gone is missing. StoreError as ever."""
     return await ctx.kept(Bindery).load(digest_ids)
-
-
-async def render_digest(ctx: Context, digest: Digest) -> Wire:
-    """A digest's wire in full, from the articles as they are now, with nothing kept. TemplateError."""
-    bindery = ctx.kept(Bindery)
-    async with ctx.store.read() as tx:
-        outlined = await bindery.outlines(tx, [digest])
-    return bindery.composer(digest.newsletter_id).render(_with_content(outlined[digest.id or 0])).wire()
 
 
 async def kept_wire(ctx: Context, tx: Transaction, digest: Digest) -> Wire | None:
@@ -128,7 +122,8 @@ class Bindery:
             whole = {i for digest in digests for i in compose.told_whole(digest)}
             length = self._ctx.settings.digest.summary_length
             await self._tales.look_up(tx, ids, summary_length=length, whole=whole)
-            return {digest.id or 0: compose.outline(digest, self._tales.tell) for digest in digests}
+            made = {digest.id or 0: compose.outline(digest, self._tales.tell) for digest in digests}
+        return made | await _written_into(tx, made, {digest.id or 0: digest.edition_id for digest in digests})
 
     async def _outlined(self, rows: Sequence[Any], failed: dict[int, Wire | Exception]) -> dict[int, Outline]:
         """All together; where that cannot be done, each by itself, so that a bad one stops nobody else's mail."""
@@ -256,9 +251,27 @@ def _weight_of(piece: Piece) -> int:
     return len(piece if isinstance(piece, str) else piece.source) + 200
 
 
+async def _written_into(
+    tx: Transaction, outlines: Mapping[int, Outline], editions_of: Mapping[int, int | None]
+) -> dict[int, Outline]:
+    """Those that are of editions, with what a person wrote."""
+    known = {digest_id: edition_id for digest_id, edition_id in editions_of.items() if edition_id is not None}
+    found = await editions.by_ids(tx, list(known.values()))
+    return {
+        digest_id: replace(outlines[digest_id], written=written(found[edition_id]))
+        for digest_id, edition_id in known.items()
+        if edition_id in found
+    }
+
+
+def written(edition: Edition) -> Written:
+    """What of an edition templates see."""
+    return Written(edition.subject, edition.preheader, prose.blocks(edition.body)[0])
+
+
 def _with_content(outline: Outline) -> Outline:
     """The outline, unless nothing is left of it."""
-    if outline.letter or outline.sections:
+    if outline.letter or outline.sections or outline.written:
         return outline
     raise DispatcherError("every article of this digest is gone")
 

@@ -219,7 +219,7 @@ def _best(found: Sequence[tuple[Following, Candidate]]) -> Pick:
     best = min((candidate for _, candidate in found), key=lambda c: (c.published_at, c.article_id))
     labels = list(dict.fromkeys(f.label for f, c in found if c.article_id == best.article_id))
     score = max(c.score for _, c in found if c.article_id == best.article_id)
-    return Pick(replace(best, score=score), labels[0], tuple(labels[1:]))
+    return Pick(best if score == best.score else replace(best, score=score), labels[0], tuple(labels[1:]))
 
 
 def _unread(

@@ -27,9 +27,9 @@ def decide_each(
 ) -> Plan:
     """Everything that is due for one reader, in the order of their newsletters' ids. `policy` is each newsletter's."""
     had = {channel: set(clusters) for channel, clusters in reader.had.items()}
-    whole = Plan()
-    for newsletter_id in newsletters(reader):
-        mine = _reader_of(reader, newsletter_id, had)
+    whole, numbers = Plan(), newsletters(reader)
+    for newsletter_id in numbers:
+        mine = reader if len(numbers) == 1 else _reader_of(reader, newsletter_id, had)
         filled = frozenset(slot for number, slot in taken if number == newsletter_id)
         made = decide(mine, candidates, now, policy(newsletter_id), filled)
         planned = tuple(replace(one, newsletter_id=newsletter_id) for one in made.planned)

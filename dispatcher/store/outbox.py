@@ -31,6 +31,8 @@ from dispatcher.store.lanes import (
     is_webhook,
 )  # fmt: skip
 
+EDITION_PAUSED = "its edition is paused"
+
 DIGEST, ATTEMPT, EVENT, ISSUE = table(Digest), table(Attempt), table(Event), table(Issue)
 
 
@@ -108,6 +110,33 @@ async def cancel(tx: Transaction, ids: Sequence[int], now: datetime) -> int:
     """Withdraw deliveries that have not left."""
     values = {"status": Status.CANCELLED, "finished_at": now, "reason": "cancelled"}
     return await _move(tx, ids, (*WAITING, Status.HELD), values)
+
+
+async def hold_edition(tx: Transaction, edition_id: int) -> int:
+    """Keep back what of an edition has not left."""
+    waiting = _of_edition(edition_id) & DELIVERY.c.status.in_(WAITING)
+    held = {"status": Status.HELD, "reason": EDITION_PAUSED}
+    return int((await tx.execute(sa.update(DELIVERY).where(waiting).values(held))).rowcount)
+
+
+async def let_edition_go(tx: Transaction, edition_id: int, now: datetime) -> int:
+    """Queue again what `hold_edition` kept back."""
+    held = _of_edition(edition_id) & (DELIVERY.c.status == Status.HELD) & (DELIVERY.c.reason == EDITION_PAUSED)
+    queued = {"status": Status.QUEUED, "reason": "", "due_at": sa.func.max(DELIVERY.c.due_at, now)}
+    if tx.dialect.name == "postgresql":
+        queued["due_at"] = sa.func.greatest(DELIVERY.c.due_at, now)
+    return int((await tx.execute(sa.update(DELIVERY).where(held).values(queued))).rowcount)
+
+
+async def cancel_edition(tx: Transaction, edition_id: int, now: datetime) -> int:
+    """Withdraw what of an edition has not left."""
+    unsent = _of_edition(edition_id) & DELIVERY.c.status.in_((*WAITING, Status.HELD))
+    values = {"status": Status.CANCELLED, "finished_at": now, "reason": "the edition was cancelled"}
+    return int((await tx.execute(sa.update(DELIVERY).where(unsent).values(values))).rowcount)
+
+
+def _of_edition(edition_id: int) -> sa.ColumnElement[bool]:
+    return DELIVERY.c.digest_id.in_(sa.select(DIGEST.c.id).where(DIGEST.c.edition_id == edition_id))
 
 
 async def withdraw(tx: Transaction, key: str, now: datetime) -> int:

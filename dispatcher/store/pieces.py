@@ -22,7 +22,7 @@ DIGEST, PIECE = table(Digest), table(Piece)
 async def digests(tx: Transaction, ids: Sequence[int]) -> list[Any]:
     """What there is to know of these digests for composing them, and their wires if they are kept."""
     columns = ("id", "newsletter_id", "kind", "locale", "timezone", "cadence", "slot_at", "items", "more", "layout",
-               "styles", "letter", "notice", "wire")  # fmt: skip
+               "styles", "letter", "notice", "edition_id", "wire")  # fmt: skip
     query = sa.select(*(DIGEST.c[name] for name in columns))
     return [row for part in chunks(ids) for row in await tx.execute(query.where(DIGEST.c.id.in_(part)))]
 

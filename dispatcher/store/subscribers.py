@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -241,12 +241,16 @@ async def depart(tx: Transaction, ids: Sequence[int], now: datetime, *, newslett
     return left
 
 
-async def revive_subscriptions(tx: Transaction, subscriber_id: int, ended_at: datetime) -> int:
-    """Take back the end of what ended at this very instant: it is as it was before. Returns how many there were."""
+async def revive_subscriptions(
+    tx: Transaction, subscriber_id: int, newsletter_ids: Collection[int], ended_at: datetime
+) -> int:
+    """Take back the end of what ended of newsletters at this very instant: it is as it was before. Returns how many
+    there were."""
+    of_them = sa.exists().where((TOPIC.c.id == SUBSCRIPTION.c.topic_id) & whose.in_(list(newsletter_ids)))
     theirs = (SUBSCRIPTION.c.subscriber_id == subscriber_id) & (SUBSCRIPTION.c.status == SubscriptionStatus.ENDED)
     was_active = SUBSCRIPTION.c.paused_by.is_(None)
     status = sa.case((was_active, SubscriptionStatus.ACTIVE.value), else_=SubscriptionStatus.PAUSED.value)
-    back = sa.update(SUBSCRIPTION).where(theirs & (SUBSCRIPTION.c.ended_at == ended_at))
+    back = sa.update(SUBSCRIPTION).where(theirs & of_them & (SUBSCRIPTION.c.ended_at == ended_at))
     return int((await tx.execute(back.values(status=status, ended_at=None))).rowcount)
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dispatcher.config.networks import listen_pair
@@ -28,9 +29,16 @@ GRACE = 5  # seconds that answers under way get when we stop
 @asynccontextmanager
 async def serving(ctx: Context, listen: str | None = None) -> AsyncIterator[str]:
     """Serve while the body runs; gives the URL we listen at. ListenError if that address cannot be had."""
-    listener = _listener(ctx.settings.web.listen if listen is None else listen)
+    async with listening(build(ctx), ctx.settings.web.listen if listen is None else listen) as url:
+        yield url
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp, listen: str, key: str = "[web] listen") -> AsyncIterator[str]:
+    """The same for any app. `key` is what the operator names the address by."""
+    listener = _listener(listen, key)
     config = uvicorn.Config(
-        build(ctx), http=PatientProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
+        app, http=PatientProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
         proxy_headers=False, server_header=False, timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=GRACE,
     )  # fmt: skip
     server = _Server(config)
@@ -92,7 +100,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _listener(listen: str) -> socket.socket:
+def _listener(listen: str, key: str) -> socket.socket:
     host, port = listen_pair(listen)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # the protocol must be named: asyncio turns Nagle's delay off only where it is, and an answer is two writes
@@ -105,7 +113,7 @@ def _listener(listen: str) -> socket.socket:
     except (OSError, UnicodeError) as error:
         listener.close()
         reason = getattr(error, "strerror", None) or str(error)
-        raise ListenError(f"[web] listen = {listen!r}: {reason}; choose another address or port") from error
+        raise ListenError(f"{key} = {listen!r}: {reason}; choose another address or port") from error
 
 
 def _url(listener: socket.socket) -> str:

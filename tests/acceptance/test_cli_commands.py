@@ -148,6 +148,20 @@ def test_a_preview_shows_the_next_digest_and_changes_nothing(room: Path) -> None
     assert "they are paused" in ok(room, "preview", ANN)
 
 
+def test_a_preview_says_why_each_story_is_there_or_is_not(room: Path) -> None:
+    assert "nothing would be sent" in ok(room, "preview", ANN, "--why")
+    ok(room, "ingest", "--all")
+    said = ok(room, "preview", ANN, "--why")
+    assert "A new ferry" in said
+    assert " of 2 in " in said or " of 1 in " in said
+    (message,) = in_json(room, "preview", ANN)["messages"]
+    story = message["stories"][0]
+    assert (story["place"], story["fate"], story["priority"], story["told_by"]) == (1, "chosen", 5, 1)
+    assert story["score"] == pytest.approx(story["relevance"] * story["freshness"], abs=0.001)
+    ok(room, "subscribers", "pause", ANN)
+    assert "they are paused" in ok(room, "preview", ANN, "--why")
+
+
 def test_what_is_due_can_be_seen_before_it_is_planned(room: Path) -> None:
     ok(room, "ingest", "--all")
     due = in_json(room, "subscribers", "show", ANN)["schedules"][0]["next_due_at"]

@@ -8,11 +8,11 @@ from functools import cache
 from html.parser import HTMLParser
 
 import pytest
-from mail_specimens import DOOR, KEYS, NOW, Specimen, every_language, mail_names, specimens
+from mail_specimens import DOOR, KEYS, NOW, Specimen, mail_names, specimens
 
 from dispatcher.digest.headers import one_line
 from dispatcher.digest.render import HTML_LIMIT
-from dispatcher.digest.voice import direction
+from dispatcher.digest.voice import direction, languages
 from dispatcher.tokens import Purpose
 
 NAMES = mail_names()
@@ -23,7 +23,7 @@ ENGLISH_ONLY = ("owner",)
 """Operators are spoken to in English."""
 
 pytestmark = [
-    pytest.mark.parametrize("locale", every_language()),
+    pytest.mark.parametrize("locale", languages()),
     pytest.mark.parametrize("name", NAMES),
 ]
 
@@ -91,7 +91,7 @@ def test_f9_the_html_stays_below_gmails_clip(mail: Specimen) -> None:
 def test_f11_the_text_part_is_authored_and_has_the_links_of_the_html(mail: Specimen) -> None:
     pages = {url for url in _page(mail).links if url.startswith("https://") and url != "https://gazette.example"}
     assert sorted(url for url in pages if url not in mail.text) == []
-    assert not re.search(r"</?\w+[^>]*>|&\w+;", mail.text)
+    assert not re.search(r"</?\w+[^>]*>|&\w+;", mail.text.replace("<https://", ""))
     assert len(mail.text.split()) > 15
 
 

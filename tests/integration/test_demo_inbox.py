@@ -12,7 +12,7 @@ import pytest
 
 from dispatcher.demo.inbox import Inbox
 from dispatcher.demo.mailbox import Mailbox
-from dispatcher.demo.pages import View
+from dispatcher.web.viewer.panes import View
 from dispatcher.demo.serving import serving
 from dispatcher.errors import DispatcherError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -77,6 +78,16 @@ async def test_the_page_says_which_newsletter_it_is_and_offers_to_leave_all(room
     seldom = await room.client.post(f"{await room.leave_path()}/instead", {"do": "monthly"})
     assert seldom.status == 200
     assert (await room.follows())["town"].startswith("monthly")
+
+
+async def test_two_newsletters_that_are_left_at_once_are_taken_back_one_by_one(room: Room) -> None:
+    paths = [await sport_path(room), await room.leave_path()]
+    sport, gazette = await asyncio.gather(*(room.client.post(path, headers=HTML) for path in paths))
+    assert set(await room.follows()) == {"letter"}
+    await room.client.post(next(link for link in links_in(sport) if "/r/" in link))
+    assert set(await room.follows()) == {"letter", "football"}
+    await room.client.post(next(link for link in links_in(gazette) if "/r/" in link))
+    assert set(await room.follows()) == {"letter", "football", "town"}
 
 
 async def test_less_often_is_meant_of_the_newsletter_of_the_link(room: Room) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,17 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from builders import atom, settings, subscriber, texts, topic
 
 from dispatcher.delivery.memory import MemoryTransport
+from dispatcher.model.audience import Subscriber
 from dispatcher.model.outbound import Digest
+from dispatcher.pipeline.batch import load
 from dispatcher.pipeline.context import Context, open_context
 from dispatcher.pipeline.declare import declare
 from dispatcher.pipeline.ingest import ingest
 from dispatcher.pipeline.once import once
+from dispatcher.pipeline.plan import decided, digest_row
 from dispatcher.pipeline.reasons import Account, account
 from dispatcher.schedule.reasons import Fate
-from dispatcher.store.engine import many
+from dispatcher.store import subscribers
+from dispatcher.store.engine import many, table
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 SLOT = MONDAY + timedelta(hours=7, minutes=30)
@@ -40,14 +45,16 @@ class Desk:
         atom(self.folder / f"{name}.xml", *entries)
 
     @asynccontextmanager
-    async def open(self, now: datetime, topics: list[Any] = TOPICS, **digest: Any) -> AsyncIterator[Context]:
+    async def open(
+        self, now: datetime, topics: Sequence[Any] = TOPICS, newsletters: Sequence[Any] = (), **digest: Any
+    ) -> AsyncIterator[Context]:
         sources = [
             {"name": name, "url": (self.folder / f"{name}.xml").as_uri(), "priority": priority}
             for name, priority in (("Herald", 5), ("Record", 10))
         ]
         chosen = settings(
             self.folder, self.url, topics=topics, sources=sources, subscribers=[subscriber(ANN, "wind", "sea")],
-            digest=digest,
+            digest=digest, newsletters=newsletters,
         )  # fmt: skip
         async with open_context(chosen, now=now, transport=MemoryTransport()) as ctx:
             await declare(ctx, now)
@@ -63,7 +70,7 @@ async def desk(tmp_path: Path, furnished_url: str) -> Desk:
     async with made.open(MONDAY - timedelta(hours=1)) as ctx:
         await ingest(ctx, MONDAY - timedelta(hours=1), everything=True)
     at = MONDAY + timedelta(hours=6)
-    made.write("Herald", ("h1", "Wind from the north", at), ("h2", "Sea wall holds", at))
+    made.write("Herald", ("h1", "Wind from the north", at - timedelta(minutes=9)), ("h2", "Sea wall holds", at))
     made.write("Record", ("r1", "Wind from the south", at - timedelta(hours=1)), ("r2", "Wind dies down", at))
     async with made.open(at) as ctx:
         await ingest(ctx, at, everything=True)
@@ -99,6 +106,21 @@ async def test_a_topic_is_laid_out_ordered_and_capped_by_itself(desk: Desk) -> N
         (text,) = texts(ctx.transport, ANN)
     assert "1 more story" in text
     assert "Wind from the north" not in text
+
+
+async def test_a_newsletters_own_style_and_a_layout_that_the_reader_chose(desk: Desk) -> None:
+    wind = topic("wind", "wind", name="Wind", digest={"layout": "headlines", "summary_length": 50})
+    letter = {"slug": "weather", "topics": ["wind", "sea"], "digest": {"layout": "list", "max_articles": 2}}
+    for chosen, styles in (("", {"Wind": {"layout": "headlines", "summary_length": 50}}),
+                           ("cards", {"Wind": {"summary_length": 50}})):  # fmt: skip
+        async with desk.open(SLOT, topics=[wind, TOPICS[1]], newsletters=[letter]) as ctx:
+            async with ctx.store.write() as tx:
+                await tx.execute(sa.update(table(Subscriber)).values(layout=chosen))
+            async with ctx.store.read() as tx:
+                batch = await load(ctx, tx, list((await subscribers.by_ids(tx, [1])).values()), SLOT)
+            (planned,) = decided(ctx, batch, 1, SLOT).planned
+            row = digest_row(ctx, batch.subscribers[1], planned, SLOT)
+        assert (row["layout"], row["styles"], row["more"]) == (chosen or "list", styles, 2)
 
 
 async def why(desk: Desk, at: datetime, **digest: Any) -> Account:

@@ -111,6 +111,15 @@ def test_templates_see_the_layout_and_the_digests_of_before_there_was_one_are_ca
     assert content(ITEMS, layout="").layout == "cards"
 
 
+def test_a_section_is_told_otherwise_than_the_rest() -> None:
+    items: list[compose.Item] = [(1, 1, 1, "Wind", ()), (2, 1, 2, "Sea", ())]
+    known = [article(NOW, id=n, summary="Wind and rain over the strait") for n in (1, 2)]
+    seen = content(items, *known, styles={"Sea": {"layout": "list", "summary_length": 8}})
+    assert [(s.layout, s.stories[0].summary) for s in seen.sections] == [
+        ("", "Wind and rain over the strait"), ("list", "Wind and…"),
+    ]  # fmt: skip
+
+
 def test_an_article_that_is_gone_is_left_out_and_an_empty_section_with_it() -> None:
     items: list[compose.Item] = [(1, 1, 1, "Wind", ()), (2, 1, 2, "Sea", ())]
     seen = content(items, article(NOW, id=2))

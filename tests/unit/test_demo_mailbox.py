@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from dispatcher.demo import archive
-from dispatcher.demo.mailbox import Mail, Mailbox, read
-from dispatcher.demo.pages import View, page
+from dispatcher.demo.mailbox import Mailbox
+from dispatcher.demo.pages import page
+from dispatcher.web.viewer.mail import Mail, read
+from dispatcher.web.viewer.panes import View
 
 NOW = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 

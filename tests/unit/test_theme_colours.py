@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from dispatcher.digest.colours import contrast, legible, luminance, readable_on
-from dispatcher.digest.theme import AA, OURS, Theme, faint, flaw
+from dispatcher.model.colours import contrast, legible, luminance, readable_on
+from dispatcher.model.theme import AA, OURS, Theme, faint, flaw
 
 BRANDS = ("#0b57d0", "#006b3f", "#7a1fa2", "#ffd400", "#f00", "#123", "#000000", "#ffffff", "#808080")
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from dispatcher.config import Settings, look
 from dispatcher.config.look import ThemeSettings
-from dispatcher.digest.theme import OURS, Theme
+from dispatcher.model.theme import OURS, Theme
 from dispatcher.pipeline.context import default_newsletter
 
 
@@ -40,7 +40,12 @@ def test_what_is_no_colour_no_font_and_no_address_is_refused(wrong: dict[str, st
 
 
 def test_faint_words_are_warned_of_once_and_by_name() -> None:
-    assert look.warnings(Settings()) == []
-    (warning,) = look.warnings(Settings(theme=ThemeSettings(accent="#ffd400")))
+    assert look.warnings(ThemeSettings(), [ThemeSettings()]) == []
+    (warning,) = look.warnings(ThemeSettings(accent="#ffd400"), [ThemeSettings(paper="#ffffff")])
     assert warning.startswith("theme: accent on sheet has a contrast of 1.43:1")
     assert 'accent = "#8a7200" would do' in warning
+
+
+def test_a_newsletters_own_faint_words_are_named_as_its_own() -> None:
+    (warning,) = look.warnings(ThemeSettings(), [ThemeSettings(), ThemeSettings(muted="#aaa")])
+    assert warning.startswith("newsletters[1].theme: muted on paper")

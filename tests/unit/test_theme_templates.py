@@ -25,9 +25,9 @@ from dispatcher.digest.body import mailed
 from dispatcher.digest.kept import dumps, loads
 from dispatcher.digest.render import HTML_LIMIT, fit
 from dispatcher.digest.slots import Letterhead
-from dispatcher.digest.theme import OURS
 from dispatcher.digest.wire import Frame, draft
 from dispatcher.model.outbound import Newsletter, Personal
+from dispatcher.model.theme import OURS
 
 TABLE = '<table cellpadding="0" cellspacing="0" border="0">'
 

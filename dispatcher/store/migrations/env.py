@@ -10,6 +10,7 @@ import dispatcher.model.archive
 import dispatcher.model.audience
 import dispatcher.model.consent
 import dispatcher.model.content
+import dispatcher.model.edition
 import dispatcher.model.feedback
 import dispatcher.model.outbound
 import dispatcher.model.runtime  # noqa: F401 - each import declares its tables

@@ -14,10 +14,11 @@ from dispatcher.digest.slots import Letterhead
 from dispatcher.pipeline import holdings, views
 from dispatcher.pipeline.archive import is_public
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.holdings import Number, Offer
+from dispatcher.pipeline.holdings import Offer
+from dispatcher.pipeline.views import Standing
 from dispatcher.store import Transaction, issues
 from dispatcher.web.asking import context_of
-from dispatcher.web.conditional import unchanged, validators
+from dispatcher.web.conditional import mark_of, unchanged, validators
 from dispatcher.web.pages import page, version_of_pages, written
 from dispatcher.web.readers.subscribe import is_open
 from dispatcher.web.readers.view import POLICY, framed
@@ -33,12 +34,21 @@ BOTH = ["GET", "HEAD"]
 
 @router.api_route("/archive", methods=BOTH)
 async def index(request: Request) -> Response:
-    """Every newsletter with its topics."""
+    """Every newsletter with its topics and what was written for all of its readers."""
     ctx = opened(request)
     async with ctx.store.read() as tx:
-        found = await holdings.dated(tx, list((await holdings.offers(ctx, tx)).values()))
-    shown = {offer.newsletter.id: offer.newsletter for offer in found}
-    papers = [(paper, [offer for offer in found if offer.newsletter.id == paper.id]) for paper in shown.values()]
+        offers = await holdings.offers(ctx, tx)
+        topics = await holdings.dated(tx, list(offers.values()))
+        writings = await holdings.writings(ctx, tx, offers)
+    shown = {paper.id: paper for paper in [*[o.newsletter for o in topics], *[w.newsletter for w in writings]]}
+    papers = [
+        (
+            paper,
+            [offer for offer in topics if offer.newsletter.id == paper.id],
+            [writing for writing in writings if writing.newsletter.id == paper.id],
+        )
+        for paper in shown.values()
+    ]
     locale = ctx.newsletter.language
     return await page(request, "web/archive.html.j2", locale=locale, headers=PUBLIC, papers=papers, **_known(ctx))
 
@@ -79,17 +89,40 @@ async def issue(request: Request, slug: str, day: str) -> Response:
     if not shown:
         return await page(request, "web/gone.html.j2", status=410, locale=offer.newsletter.language)
     (number,) = shown
-    mark = f"{number.standing.mark}-{version_of_pages(ctx)}-{earlier}-{later}"
+    return await _as_page(request, number.standing, f"/archive/{slug}/{day}", offer=offer, earlier=earlier, later=later)
+
+
+@router.api_route("/editions/{slug}", methods=BOTH)
+async def edition(request: Request, slug: str) -> Response:
+    """What a person wrote for all readers of a newsletter."""
+    ctx = opened(request)
+    async with ctx.store.read() as tx:
+        found = await holdings.writing(ctx, tx, slug)
+    if found is None:
+        raise HTTPException(404)
+    return await _as_page(request, found[1], f"/editions/{slug}", offer=None, earlier=None, later=None)
+
+
+async def _as_page(
+    request: Request, standing: Standing, path: str, *, offer: Offer | None, earlier: date | None, later: date | None
+) -> Response:
+    """A mail's own HTML below a bar, unless they have it already."""
+    ctx, paper = context_of(request), standing.newsletter
+    name = offer.topic.name if offer else ""
+    mark = mark_of(standing.mark, version_of_pages(ctx), path, name, paper.name, earlier, later, is_open(ctx))
     headers = {"Content-Security-Policy": POLICY, **PUBLIC, **validators(mark)}
-    same = unchanged(request, mark, None, headers)
-    return same or await _as_page(ctx, number, headers, earlier=earlier, later=later)
-
-
-async def _as_page(ctx: Context, number: Number, headers: dict[str, str], **beside: date | None) -> Response:
-    view = await views.show(ctx, number.standing)
-    known = {"offer": number.offer, "issue": number.issue, "left_out": view.left_out, **beside, **_known(ctx)}
+    if same := unchanged(request, mark, None, headers):
+        return same
+    view = await views.show(ctx, standing)
+    known: dict[str, Any] = {
+        "paper": paper,
+        "offer": offer,
+        "path": path,
+        "left_out": view.left_out,
+        "earlier": earlier,
+    }
     head, bar = (
-        written(ctx, f"web/mail_{part}.html.j2", locale=number.offer.newsletter.language, **known)
+        written(ctx, f"web/mail_{part}.html.j2", locale=paper.language, later=later, **known, **_known(ctx))
         for part in ("head", "bar")
     )
     return HTMLResponse(framed(view.html, head, bar), headers=headers)

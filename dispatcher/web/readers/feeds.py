@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,11 +14,10 @@ from dispatcher.digest.render import tidy
 from dispatcher.digest.slots import Letterhead
 from dispatcher.model.outbound import Newsletter
 from dispatcher.pipeline import holdings
-from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.holdings import Number, Offer, lasting_id, summaries
+from dispatcher.pipeline.holdings import Number, Offer, Writing, lasting_id, summaries
 from dispatcher.store import issues
 from dispatcher.web.asking import context_of
-from dispatcher.web.conditional import unchanged, validators
+from dispatcher.web.conditional import mark_of, unchanged, validators
 from dispatcher.web.pages import version_of_pages, written
 from dispatcher.web.readers.archive import BOTH, PUBLIC, offer_of, opened
 from dispatcher.web.readers.form import OPEN_TO_ALL
@@ -32,13 +30,15 @@ ENTRIES = 20
 
 @router.api_route("/archive/feed.atom", methods=BOTH)
 async def of_all(request: Request) -> Response:
-    """The newest issues of all topics."""
+    """The newest issues of all topics, and the newest editions."""
     ctx = opened(request)
     async with ctx.store.read() as tx:
-        offers = list((await holdings.offers(ctx, tx)).values())
-        found = await issues.newest(tx, [offer.topic_id for offer in offers], ENTRIES)
+        known = await holdings.offers(ctx, tx)
+        offers = list(known.values())
+        found = await issues.newest(tx, {offer.topic_id for offer in offers}, ENTRIES)
         shown = await holdings.numbers(ctx, tx, offers, found)
-    return await _feed(request, ctx.newsletter, None, shown)
+        writings = (await holdings.writings(ctx, tx, known))[:ENTRIES]
+    return await _feed(request, ctx.newsletter, None, shown, writings)
 
 
 @router.api_route("/archive/{slug}/feed.atom", methods=BOTH)
@@ -52,11 +52,19 @@ async def of_topic(request: Request, slug: str) -> Response:
     return await _feed(request, offer.newsletter, offer, shown)
 
 
-async def _feed(request: Request, newsletter: Newsletter, offer: Offer | None, shown: Sequence[Number]) -> Response:
+async def _feed(
+    request: Request, newsletter: Newsletter, offer: Offer | None, shown: Sequence[Number],
+    writings: Sequence[Writing] = (),
+) -> Response:  # fmt: skip
     """A feed, unless they have it already."""
     ctx = context_of(request)
-    updated_at = max((number.issue.created_at for number in shown), default=_EMPTY_SINCE)
-    mark = _mark(ctx, newsletter, offer, shown)
+    instants = [*[number.issue.created_at for number in shown], *[writing.sent_at for writing in writings]]
+    updated_at = max(instants, default=_EMPTY_SINCE)
+    told = [(writing.edition.id, writing.edition.version, writing.sent_at) for writing in writings]
+    mark = mark_of(
+        version_of_pages(ctx), newsletter.model_dump(), offer.topic.model_dump() if offer else None, told,
+        [(number.standing.mark, number.offer.topic.name) for number in shown],
+    )  # fmt: skip
     headers = {**OPEN_TO_ALL, **PUBLIC, **validators(mark, updated_at)}
     if same := unchanged(request, mark, updated_at, headers):
         return same
@@ -71,14 +79,9 @@ async def _feed(request: Request, newsletter: Newsletter, offer: Offer | None, s
         feed_id=lasting_id(newsletter, offer.topic.slug if offer else ""),
         updated_at=updated_at,
         summaries=await summaries(ctx, shown),
+        writings=writings,
     )
     return Response(_fit_for_xml(text), headers=headers, media_type="application/atom+xml")
-
-
-def _mark(ctx: Context, newsletter: Newsletter, offer: Offer | None, shown: Sequence[Number]) -> str:
-    about = offer.topic.model_dump_json() if offer else ""
-    parts = [version_of_pages(ctx), newsletter.model_dump_json(), about, *[one.standing.mark for one in shown]]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 _EMPTY_SINCE = datetime.fromisoformat("2000-01-01T00:00:00+00:00")

@@ -17,6 +17,7 @@ from dispatcher import clock
 from dispatcher.digest.slots import Letterhead
 from dispatcher.errors import TokenError
 from dispatcher.pipeline import departure
+from dispatcher.pipeline.belonging import is_itself
 from dispatcher.pipeline.departure import Standing
 from dispatcher.pipeline.enrolment import EVERY
 from dispatcher.pipeline.less import Instead, Less
@@ -112,6 +113,7 @@ async def _page(request: Request, name: str, found: Standing, **known: Any) -> R
         others=found.others if reader else (),
         every=path_of(ctx, leaving(reader.id or 0, EVERY)) if reader and found.others else "",
         topics=found.topics,
+        only_written=bool(found.topics) and all(map(is_itself, found.topics)),
         few=FEW,
         pauses=() if found.others else PAUSES,
         way=path_of(ctx, found.way) if found.way else "",

@@ -15,7 +15,7 @@ from dispatcher.pipeline.views import Standing, View
 from dispatcher.store import outbox
 from dispatcher.tokens import Purpose
 from dispatcher.web.asking import context_of
-from dispatcher.web.conditional import unchanged, validators
+from dispatcher.web.conditional import mark_of, unchanged, validators
 from dispatcher.web.pages import page, version_of_pages, written
 from dispatcher.web.readers.links import dead_link
 
@@ -43,7 +43,7 @@ async def show(request: Request, token: str) -> Response:
     if not standings:
         return await page(request, "web/gone.html.j2", status=410, headers=PRIVATE)
     (standing,) = standings
-    mark = f"{standing.mark}-{version_of_pages(ctx)}"
+    mark = mark_of(standing.mark, version_of_pages(ctx))
     headers = {"Content-Security-Policy": POLICY, **PRIVATE, **validators(mark)}
     return unchanged(request, mark, None, headers) or _as_page(
         request, standing, await views.show(ctx, standing), headers
@@ -55,8 +55,8 @@ def _as_page(request: Request, standing: Standing, view: View, headers: dict[str
     if not view.left_out:
         return HTMLResponse(view.html, headers=headers)
     ctx, locale = context_of(request), standing.digest.locale
-    head = written(ctx, "web/mail_head.html.j2", locale=locale, offer=None)
-    bar = written(ctx, "web/mail_bar.html.j2", locale=locale, offer=None, left_out=view.left_out)
+    head = written(ctx, "web/mail_head.html.j2", locale=locale, paper=None)
+    bar = written(ctx, "web/mail_bar.html.j2", locale=locale, paper=None, left_out=view.left_out)
     return HTMLResponse(framed(view.html, head, bar), headers=headers)
 
 

@@ -51,3 +51,43 @@ def upgrade() -> None:
         sa.Column("since", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+    op.add_column("digest", sa.Column("edition_id", sa.Integer(), nullable=True))
+    op.create_index("ix_digest_edition_id", "digest", ["edition_id"])
+    op.create_table(
+        "edition",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("slug", sa.String(), nullable=False),
+        sa.Column("newsletter_id", sa.Integer(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("preheader", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.Column("audience", sa.JSON(), nullable=False),
+        sa.Column(
+            "status",
+            sa.Enum(
+                "draft",
+                "scheduled",
+                "sending",
+                "paused",
+                "sent",
+                "cancelled",
+                name="editionstatus",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("send_at", UtcDateTime(), nullable=True),
+        sa.Column("in_reader_zone", sa.Boolean(), nullable=False),
+        sa.Column("items", sa.JSON(), nullable=False),
+        sa.Column("progress", sa.JSON(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("released_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["newsletter_id"], ["newsletter.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("slug"),
+    )
+    op.create_index("ix_edition_status", "edition", ["status"])

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from dispatcher.digest.colours import contrast, is_grey, legible, mixed, readable_on, toned
+from dispatcher.model.colours import contrast, is_grey, legible, mixed, readable_on, toned
 
 AA = 4.5
 """The least contrast of text with what is behind it. WCAG 2.2 §1.4.3"""

@@ -1,0 +1,252 @@
+"""`editions`: newsletters that a person writes, from the draft to who got it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dispatcher.cli.options import ALONE, Json, Limit, Listing, Yes, instant
+from dispatcher.cli.session import context, load_file, run
+
+if TYPE_CHECKING:
+    from dispatcher.model.edition import Edition
+    from dispatcher.pipeline.context import Context
+
+app = typer.Typer(
+    name="editions", cls=Listing, help="Newsletters that a person writes, in Markdown.", epilog=ALONE,
+)  # fmt: skip
+
+Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The edition's short name.")]
+Manuscript = Annotated[Path, typer.Argument(metavar="FILE", help="Markdown with front matter.")]
+
+
+@app.command("list")
+def listing(limit: Limit = 50, json: Json = False) -> None:
+    """List the newest editions."""
+    run(_listing(limit, json=json))
+
+
+async def _listing(limit: int, *, json: bool) -> None:
+    from dispatcher.cli import show
+    from dispatcher.store import editions
+
+    async with context() as ctx, ctx.store.read() as tx:
+        found = await editions.every(tx, limit=limit)
+    if json:
+        show.as_json([_told(ctx, edition) for edition in found])
+        return
+    rows = [(e.slug, e.subject, e.status, e.send_at or "", ctx.letter(e.newsletter_id).slug) for e in found]
+    empty = "none yet; write one and say `dispatcher editions new FILE`"
+    show.table("editions", ("slug", "subject", "status", "send at", "newsletter"), rows, empty=empty)
+
+
+@app.command()
+def new(file: Manuscript, json: Json = False) -> None:
+    """Keep a manuscript as a draft; said again, it replaces the draft of the same name."""
+    run(_new(file, json=json))
+
+
+async def _new(file: Path, *, json: bool) -> None:
+    from dispatcher import clock
+    from dispatcher.cli import show
+    from dispatcher.pipeline import editions
+
+    text = _text_of(file)
+    async with context() as ctx, ctx.store.write() as tx:
+        kept = await editions.keep(ctx, tx, text, clock.now(), name=str(file))
+    if json:
+        show.as_json(_told(ctx, kept))
+        return
+    show.say(f"kept {kept.slug}, version {kept.version}: {kept.subject}")
+    show.note(f"look at it: dispatcher editions preview {kept.slug} --out edition.html")
+
+
+@app.command()
+def preview(
+    slug: Slug,
+    to: Annotated[str, typer.Option("--as", metavar="EMAIL", help="As this reader would get it.")] = "",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it here: .html, .txt or .eml.")] = None,
+) -> None:
+    """Show an edition as a reader would get it now. Nothing is sent or changed."""
+    run(_preview(slug, to, out))
+
+
+async def _preview(slug: str, to: str, out: Path | None) -> None:
+    from dispatcher import clock
+    from dispatcher.cli import show
+    from dispatcher.pipeline import editions
+    from dispatcher.pipeline.proof import proof
+
+    async with context() as ctx:
+        async with ctx.store.read() as tx:
+            found = await editions.named(tx, slug)
+        seen = await proof(ctx, found, clock.now(), to=to or "reader@example.org")
+    if out is None:
+        show.say(f"Subject: {seen.subject}\n\n{seen.text.rstrip()}")
+        return
+    _write(out, {".eml": seen.raw, ".txt": seen.text.encode()}.get(out.suffix.lower(), seen.html.encode()))
+    show.say(f"wrote {out}: {seen.subject}")
+
+
+def _write(file: Path, octets: bytes) -> None:
+    from dispatcher.errors import ConfigError, Problem
+
+    try:
+        file.write_bytes(octets)
+    except OSError as error:
+        raise ConfigError([Problem(str(file), "", f"it cannot be written: {error}")]) from None
+
+
+@app.command()
+def test(slug: Slug, to: Annotated[list[str], typer.Argument(metavar="EMAIL...", help="Who gets the proof.")]) -> None:
+    """Send a proof to these addresses and nobody else; "[Test]" stands before its subject."""
+    run(_test(slug, to))
+
+
+async def _test(slug: str, addresses: list[str]) -> None:
+    from dispatcher import clock
+    from dispatcher.cli import show
+    from dispatcher.pipeline import editions
+    from dispatcher.pipeline.proof import send_proof
+
+    async with context() as ctx:
+        async with ctx.store.read() as tx:
+            found = await editions.named(tx, slug)
+        for address in addresses:
+            await send_proof(ctx, found, clock.now(), address)
+            show.say(f"sent a proof to {address}")
+
+
+@app.command()
+def schedule(
+    slug: Slug,
+    at: Annotated[
+        datetime | None, typer.Option("--at", metavar="TIME", parser=instant, help="Then, whatever it says itself.")
+    ] = None,
+) -> None:
+    """Have an edition leave at the time that it names, or at another."""
+    run(_schedule(slug, at))
+
+
+async def _schedule(slug: str, at: datetime | None) -> None:
+    from dispatcher import clock
+    from dispatcher.cli import show
+    from dispatcher.pipeline import editions
+
+    async with context() as ctx:
+        async with ctx.store.write() as tx:
+            found = await editions.schedule(ctx, tx, slug, clock.now(), at=at)
+        readers = await _readers(ctx, found)
+    where = "in each reader's zone" if found.in_reader_zone else "UTC"
+    show.say(f"{slug} leaves at {found.send_at:%Y-%m-%d %H:%M} {where}, for {readers} readers as of now")
+
+
+@app.command()
+def send(slug: Slug, yes: Yes = False) -> None:
+    """Have an edition leave now: with the daemon's next pass, or that of `dispatcher run --once`."""
+    run(_send(slug, yes=yes))
+
+
+async def _send(slug: str, *, yes: bool) -> None:
+    from dispatcher import clock
+    from dispatcher.cli import show
+    from dispatcher.pipeline import editions
+
+    async with context() as ctx:
+        async with ctx.store.read() as tx:
+            found = await editions.named(tx, slug)
+        readers = await _readers(ctx, found)
+        show.confirm(f"Send {slug}, {found.subject!r}, to {readers} readers?", yes=yes)
+        now = clock.now()
+        async with ctx.store.write() as tx:
+            await editions.schedule(ctx, tx, slug, now, at=now)
+    show.say(f"{slug} leaves now, for {readers} readers")
+
+
+@app.command()
+def unschedule(slug: Slug) -> None:
+    """Make a scheduled edition a draft again."""
+    run(_moved(slug, "unschedule"))
+
+
+@app.command()
+def pause(slug: Slug) -> None:
+    """Stop an edition; what has not left is held until `resume`."""
+    run(_moved(slug, "pause"))
+
+
+@app.command()
+def resume(slug: Slug) -> None:
+    """Go on with a paused edition."""
+    run(_moved(slug, "resume"))
+
+
+@app.command()
+def cancel(slug: Slug, yes: Yes = False) -> None:
+    """End an edition for good: what has not left never will."""
+    from dispatcher.cli import show
+
+    show.confirm(f"Cancel {slug} for good?", yes=yes)
+    run(_moved(slug, "cancel"))
+
+
+async def _moved(slug: str, how: str) -> None:
+    from dispatcher import clock
+    from dispatcher.cli import show
+    from dispatcher.pipeline import editions
+
+    done = {"pause": "paused", "resume": "goes on", "cancel": "cancelled", "unschedule": "is a draft again"}
+    async with context() as ctx, ctx.store.write() as tx:
+        count = await getattr(editions, how)(tx, slug, clock.now())
+    mails = f"; {count} mails" if isinstance(count, int) and count else ""
+    show.say(f"{slug} {done[how]}{mails}")
+
+
+@app.command()
+def status(slug: Slug, json: Json = False) -> None:
+    """Say where an edition stands: who got it, and how many did not."""
+    run(_status(slug, json=json))
+
+
+async def _status(slug: str, *, json: bool) -> None:
+    from dispatcher.cli import show
+    from dispatcher.pipeline import editions
+    from dispatcher.store import editions as stored
+
+    async with context() as ctx:
+        async with ctx.store.read() as tx:
+            found = await editions.named(tx, slug)
+            counts = await stored.standing(tx, found.id or 0)
+        told = _told(ctx, found) | {"readers": await _readers(ctx, found), "mails": counts}
+    if json:
+        show.as_json(told)
+        return
+    show.facts(slug, {**told, "mails": ", ".join(f"{number} {name}" for name, number in counts.items())})
+
+
+def _told(ctx: Context, edition: Edition) -> dict[str, Any]:
+    from dispatcher.cli import show
+
+    left_out = ("id", "newsletter_id", "source", "body", "items", "progress")
+    return show.fields(edition, *left_out) | {"newsletter": ctx.letter(edition.newsletter_id).slug}
+
+
+async def _readers(ctx: Context, edition: Edition) -> int:
+    from dispatcher.model.edition import Audience
+    from dispatcher.store import editions
+
+    async with ctx.store.read() as tx:
+        return await editions.count_readers(tx, edition.newsletter_id, Audience.loaded(edition.audience))
+
+
+def _text_of(file: Path) -> str:
+    from dispatcher.errors import ConfigError, Problem
+
+    load_file()  # a configuration that cannot be used is told first
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(file), "", f"it cannot be read: {error}")]) from None

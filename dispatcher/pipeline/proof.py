@@ -1,0 +1,61 @@
+"""Proofs: an edition as its readers would see it, before any of them does."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import datetime
+
+from dispatcher.digest.assembly import assemble
+from dispatcher.digest.headers import message_id
+from dispatcher.errors import StoreError
+from dispatcher.model.audience import Endpoint, Subscriber
+from dispatcher.model.edition import Edition
+from dispatcher.model.outbound import Delivery, Digest
+from dispatcher.model.values import Channel, Origin, Outcome, OutcomeKind
+from dispatcher.pipeline.clippings import clip
+from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.preview import Preview, content_of
+from dispatcher.pipeline.release import rows
+from dispatcher.store import Transaction, subscribers
+from dispatcher.store.keys import address_hash
+
+MARK = "[Test] "
+
+
+async def proof(ctx: Context, edition: Edition, now: datetime, *, to: str) -> Preview:
+    """An edition as somebody would get it now: a reader, if one has that address. TemplateError. Nothing is kept."""
+    async with ctx.store.read() as tx:
+        shown = await _as_of_now(ctx, tx, edition, now)
+        known = await subscribers.by_email(tx, to.lower())
+        person = known or Subscriber(
+            id=0, email=to, origin=Origin.CLI, created_at=now,
+            locale=ctx.settings.site.language, timezone=ctx.settings.site.timezone,
+        )  # fmt: skip
+        endpoint = Endpoint(id=0, subscriber_id=person.id or 0, channel=Channel.EMAIL, address=to,
+                            address_hash=address_hash(ctx.address_key, to), created_at=now)  # fmt: skip
+        digest, delivery = await rows(ctx, tx, shown, person, endpoint, now)
+    content = await content_of(ctx, Digest(**digest))
+    return Preview.of(ctx, content, Delivery(**delivery, digest_id=0, id=0), ctx.letter(edition.newsletter_id))
+
+
+async def send_proof(ctx: Context, edition: Edition, now: datetime, to: str) -> Outcome:
+    """Send it to one address, marked in its subject, over the relays that all mail takes; accounted for nowhere."""
+    made, ours = await proof(ctx, edition, now, to=to), ctx.addresses(edition.newsletter_id)
+    number = message_id(secrets.token_hex(), ctx.site_key, ours.domain)
+    wire = replace(made.wire, subject=(MARK, *made.wire.subject))
+    message = assemble(wire, replace(made.envelope, message_id=number, dated_at=now, headers={}))
+    outcome = await ctx.transport.send(ours.sender, to, ctx.signer.fields(message, ours.domain, now) + message)
+    assert outcome is not None  # only a last look gives None, and there is none
+    if outcome.kind is not OutcomeKind.ACCEPTED:
+        raise StoreError(f"the proof did not leave: {outcome.kind}, {outcome.code or ''} {outcome.text}".strip())
+    return outcome
+
+
+async def _as_of_now(ctx: Context, tx: Transaction, edition: Edition, now: datetime) -> Edition:
+    """With the stories that it would have, for a time that it need not have."""
+    found = Edition(**edition.model_dump())
+    found.send_at = found.send_at or now
+    if not found.progress:
+        found.items = [[*item[:4], list(item[4])] for item in await clip(ctx, tx, edition, now)]
+    return found

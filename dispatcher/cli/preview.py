@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dispatcher.cli.options import At, Json, count
+from dispatcher.cli.options import At, Json
 from dispatcher.cli.session import Session, context, run
 from dispatcher.model.values import Layout
 
@@ -38,7 +38,7 @@ def preview(
     serve: Annotated[
         bool, typer.Option("--serve", help="Serve a page that follows every change of a template.")
     ] = False,
-    port: Annotated[int, typer.Option(metavar="N", parser=count, help="Where --serve listens.")] = 8026,
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Where --serve listens; 0 is any.")] = 8026,
     why: Annotated[bool, typer.Option("--why", help="Say why each story is in it, or is not.")] = False,
     json: Json = False,
 ) -> None:
@@ -49,8 +49,6 @@ def preview(
 
     asked = Asked(email, mail, at, Wish(locale, layout or "", newsletter))
     if serve:
-        if port > 65535:
-            raise UsageError(f"--port {port} is no port; they end at 65535")
         run(_serve(asked, port, open_=open_))
         return
     if not email and not mail:

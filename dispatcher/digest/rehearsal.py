@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from dispatcher.digest import prose
-from dispatcher.digest.render import Templates
+from dispatcher.digest.render import PartName, Rendered, Templates, try_out
+from dispatcher.digest.slots import Letterhead, Links
+from dispatcher.digest.voice import speaking, voice
 from dispatcher.errors import TemplateError
 from dispatcher.model.content import Story
 from dispatcher.model.edition import Block, Written
-from dispatcher.model.outbound import DigestContent, Newsletter, Section
+from dispatcher.model.outbound import DigestContent, Newsletter, Personal, Section
 from dispatcher.model.values import DeliveryKind, Layout, LetterName
 
 MORNING = datetime(2026, 3, 2, 7, 30, tzinfo=UTC)
@@ -19,6 +21,8 @@ LANTERN = Newsletter(
     slug="lantern", name="The Lantern & Co", sender="Lantern <news@lantern.example>", list_id="lantern.example",
     url="https://lantern.example", postal_address="1 Harbour Road\nPort",
 )  # fmt: skip
+_NOBODY = Personal(email="nobody@reader.example", next_at=MORNING)
+_EVERY_LINK = Links(*["https://lantern.example/link"] * 5)
 _CADENCES = ("hourly", "weekly on mon at 08:00", "monthly on 1 at 08:00")
 
 
@@ -34,10 +38,18 @@ def first_fault(
     for newsletter in newsletters:
         for content in scenes:
             try:
-                templates.render(content, newsletter)
+                _fill(templates.render(content, newsletter), content, newsletter)
             except TemplateError as error:
                 return error
     return None
+
+
+def _fill(rendered: Rendered, content: DigestContent, newsletter: Newsletter) -> None:
+    """Fill the personal blocks for a reader who has no name and follows nothing, but has every link."""
+    letterhead = Letterhead.of(newsletter)
+    with speaking(voice(content.locale, content.timezone)):
+        for part, pieces in zip(PartName, (rendered.subject, rendered.text, rendered.html), strict=True):
+            try_out(pieces, part, letterhead, _NOBODY, _EVERY_LINK)
 
 
 def scenario(locale: str = "en", timezone: str = "Europe/London", *, in_short: bool = False) -> Iterator[DigestContent]:

@@ -170,6 +170,7 @@ _STEMS = {DeliveryKind.DIGEST: "digest", DeliveryKind.EDITION: "edition"}
 _CUT_STEP = 512  # characters
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SAMPLE = Personal(name="Ada", email="ada@example.org", topics=("One", "Two"), cadence="daily at 07:30")
+_NO_LINKS = Links()
 
 
 def shared_names(content: Any, letterhead: Letterhead, speaker: Voice) -> dict[str, Any]:
@@ -186,9 +187,11 @@ def shared_names(content: Any, letterhead: Letterhead, speaker: Voice) -> dict[s
     }
 
 
-def try_out(pieces: Pieces, part: PartName, letterhead: Letterhead) -> None:
+def try_out(
+    pieces: Pieces, part: PartName, letterhead: Letterhead, reader: Personal = _SAMPLE, links: Links = _NO_LINKS
+) -> None:
     """Fill every slot once for an invented reader: a mistake in one shows now, not in the middle of a sending."""
-    known = names(_SAMPLE, letterhead, Links())
+    known = names(reader, letterhead, links)
     for piece in pieces:
         if isinstance(piece, Slot):
             fill(piece, known, html=part is PartName.HTML)

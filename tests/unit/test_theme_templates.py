@@ -137,7 +137,7 @@ def test_f9_whole_articles_never_make_a_mail_that_is_cut_off() -> None:
          '<img src="https://x.example/1.png" alt="" width="90">'),
         ("<ul><li>a<li>b</ul>c</div></td>", "<ul><li>a</li><li>b</li></ul>c"),
         ("<table><tr><td>1<td colspan=2>2<tr><th>3</table>",
-         f'{TABLE}<tr><td>1</td><td colspan="2">2</td></tr><tr><th>3</th></tr></table>'),
+         f'{TABLE}<tr><td>1</td><td colspan="2">2</td></tr><tr><th scope="col">3</th></tr></table>'),
         ("a &lt;script&gt; & <b>b", "a &lt;script&gt; &amp; <b>b</b>"),
         ("<p>a<p>b<div>c<iframe>d</iframe></div>", "<p>a</p><p>b</p><div>c</div>"),
     ],

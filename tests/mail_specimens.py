@@ -251,7 +251,7 @@ def _delivery(outline: Outline) -> Delivery:
         message_id=message_id(key, b"the secret of these specimens", "gazette.example"),
         personal={
             "name": "Ann Reader", "email": "ann@reader.example", "cadence": cadence,
-            "topics": [label for label, _ in outline.sections] or ["Energy"],
+            "topics": list(SECTIONS.get(outline.locale, SECTIONS["en"])),
             "next_at": NOW.isoformat(), "may_return": True, **({"action": action} if action else {}),
         },
     )  # fmt: skip

@@ -15,7 +15,8 @@ _BY_DAY = ("daily", "weekdays", "weekly", "monthly")
 def _by_day(text: str) -> str:
     """An issue is known by its day, so there can be one a day at most."""
     if not text.strip().lower().startswith(_BY_DAY):
-        raise refused(f'"{text}" is no cadence for an archive; expected one such as "daily at 07:30" or "weekly on mon"')
+        example = 'expected one such as "daily at 07:30" or "weekly on mon"'
+        raise refused(f'"{text}" is no cadence for an archive; {example}')
     return text
 
 

@@ -1,4 +1,4 @@
-"""The preview page in a real Chromium, over the real command: choosing, live changes, mistakes, a copy over real SMTP."""
+"""The preview page in a real Chromium, over the real command: choices, live changes, mistakes, a copy over SMTP."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ async def page_of(room: Path) -> AsyncIterator[str]:
 async def test_the_page_follows_choices_and_files_and_sends_a_copy(tmp_path: Path) -> None:
     mailbox = Mailbox()
     async with mailbox.receiving() as port:
-        room = newsroom(tmp_path, more=f'[smtp]\nhost = "127.0.0.1"\nport = {port}\nsecurity = "none"\n')
+        room = newsroom(tmp_path)
+        config = room / "config" / "dispatcher.toml"
+        relay = f'port = {port}\nsecurity = "none"\n'
+        config.write_text(config.read_text("utf-8").replace("port = 1\n", relay), encoding="utf-8")
         await asyncio.to_thread(ok, room, "ingest", "--all")
         async with page_of(room) as url, window(1500, color_scheme="light") as here:
             page = here.page
@@ -53,7 +56,7 @@ async def test_the_page_follows_choices_and_files_and_sends_a_copy(tmp_path: Pat
             await page.select_option("select[name=mail]", "welcome")
             await page.wait_for_url("**mail=welcome**")
             await page.select_option("select[name=locale]", "de")
-            await page.wait_for_function("document.querySelector('.subject').textContent.includes('Willkommen')")
+            await page.locator(".subject", has_text="Willkommen").wait_for()
             await page.select_option("select[name=mail]", "digest")
             await page.wait_for_url("**mail=digest**")
             template = room / "templates" / "email" / "digest.subject.j2"
@@ -62,7 +65,7 @@ async def test_the_page_follows_choices_and_files_and_sends_a_copy(tmp_path: Pat
             await page.wait_for_selector(".fault")
             assert f"{template}:1:" in await page.inner_text(".fault pre")
             template.write_text("Mended", encoding="utf-8")
-            await page.wait_for_function("document.querySelector('.subject')?.textContent === 'Mended'")
+            await page.locator(".subject", has_text="Mended").wait_for()
             await page.fill("input[name=to]", "me@desk.example")
             await here.press("#sending button")
             assert "Sent to me@desk.example" in await page.inner_text("#told")

@@ -36,9 +36,9 @@ def is_other_default(
     _: object, __: object, column: sa.Column[object], found: str | None, *others: object
 ) -> bool | None:
     """Whether a column's default differs; None: let alembic see. PostgreSQL cannot compare JSON."""
-    return (
-        found is None or found.partition("::")[0] not in ("'{}'", "'[]'") if isinstance(column.type, sa.JSON) and others[0] else None
-    )
+    if not (isinstance(column.type, sa.JSON) and others[0]):
+        return None
+    return found is None or found.partition("::")[0] not in ("'{}'", "'[]'")
 
 
 def differences(connection: sa.Connection) -> list[object]:

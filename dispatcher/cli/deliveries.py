@@ -33,6 +33,7 @@ def listing(
     status: Status = "",
     kind: Kind = "",
     digest: OfDigest = None,
+    edition: Annotated[str, typer.Option(metavar="SLUG", help="Of one edition.")] = "",
     email: Annotated[str, typer.Option(metavar="EMAIL", help="Of one reader, whatever their address was.")] = "",
     to: Annotated[str, typer.Option(metavar="ADDRESS", help="To one address.")] = "",
     since: Since = None,
@@ -49,19 +50,22 @@ def listing(
         statuses=_statuses(status), kind=_kind_of(kind), digest_id=digest, recipient=to or None, since=since,
         relay=relay or None, code=number, enhanced=enhanced,
     )  # fmt: skip
-    run(_listing(wanted, email, limit, json=json))
+    run(_listing(wanted, edition, email, limit, json=json))
 
 
-async def _listing(wanted: Wanted, email: str, limit: int, *, json: bool) -> None:
+async def _listing(wanted: Wanted, edition: str, email: str, limit: int, *, json: bool) -> None:
     from dataclasses import replace
 
     from dispatcher.cli import show
+    from dispatcher.pipeline import editions
     from dispatcher.pipeline.admission import person
     from dispatcher.store import stories
 
     async with store() as opened, opened.read() as tx:
         reader_id = (await person(tx, email)).id if email else None
-        found = await stories.listing(tx, replace(wanted, subscriber_id=reader_id), limit=limit)
+        edition_id = (await editions.named(tx, edition)).id if edition else None
+        sought = replace(wanted, subscriber_id=reader_id, edition_id=edition_id)
+        found = await stories.listing(tx, sought, limit=limit)
     if json:
         show.as_json(found)
         return
@@ -71,7 +75,7 @@ async def _listing(wanted: Wanted, email: str, limit: int, *, json: bool) -> Non
         ("id", "to", "kind", "slot", "status", "tries", "finished", "why"),
         [(d.id, d.recipient, _kind(d), d.slot_at, d.status.value, d.attempts, d.finished_at, d.reason)
          for d in found],
-        empty=none if wanted.is_all and not email else "none that fits",
+        empty=none if sought.is_all else "none that fits",
     )  # fmt: skip
 
 

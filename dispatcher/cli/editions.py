@@ -19,6 +19,7 @@ app = typer.Typer(
     name="editions", cls=Listing, help="Newsletters that a person writes, in Markdown.", epilog=ALONE,
 )  # fmt: skip
 
+Which = Annotated[str, typer.Argument(metavar="SLUG|FILE", help="Its short name, or a manuscript.")]
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The edition's short name.")]
 Manuscript = Annotated[Path, typer.Argument(metavar="FILE", help="Markdown with front matter.")]
 
@@ -44,19 +45,25 @@ async def _listing(limit: int, *, json: bool) -> None:
 
 
 @app.command()
-def new(file: Manuscript, json: Json = False) -> None:
+def new(
+    file: Manuscript,
+    newsletter: Annotated[
+        str, typer.Option("--newsletter", metavar="SLUG", help="Of this newsletter, whatever it says itself.")
+    ] = "",
+    json: Json = False,
+) -> None:
     """Keep a manuscript as a draft; said again, it replaces the draft of the same name."""
-    run(_new(file, json=json))
+    run(_new(file, newsletter, json=json))
 
 
-async def _new(file: Path, *, json: bool) -> None:
+async def _new(file: Path, newsletter: str, *, json: bool) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
     from dispatcher.pipeline import editions
 
     text = _text_of(file)
     async with context() as ctx, ctx.store.write() as tx:
-        kept = await editions.keep(ctx, tx, text, clock.now(), name=str(file))
+        kept = await editions.keep(ctx, tx, text, clock.now(), name=str(file), newsletter=newsletter)
     if json:
         show.as_json(_told(ctx, kept))
         return
@@ -66,24 +73,21 @@ async def _new(file: Path, *, json: bool) -> None:
 
 @app.command()
 def preview(
-    slug: Slug,
+    which: Which,
     to: Annotated[str, typer.Option("--as", metavar="EMAIL", help="As this reader would get it.")] = "",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it here: .html, .txt or .eml.")] = None,
 ) -> None:
     """Show an edition as a reader would get it now. Nothing is sent or changed."""
-    run(_preview(slug, to, out))
+    run(_preview(which, to, out))
 
 
-async def _preview(slug: str, to: str, out: Path | None) -> None:
+async def _preview(which: str, to: str, out: Path | None) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
-    from dispatcher.pipeline import editions
-    from dispatcher.pipeline.proof import proof
+    from dispatcher.pipeline.proof import NOBODY, proof
 
     async with context() as ctx:
-        async with ctx.store.read() as tx:
-            found = await editions.named(tx, slug)
-        seen = await proof(ctx, found, clock.now(), to=to or "reader@example.org")
+        seen = await proof(ctx, await _edition(ctx, which), clock.now(), to=to or NOBODY)
     if out is None:
         show.say(f"Subject: {seen.subject}\n\n{seen.text.rstrip()}")
         return
@@ -101,20 +105,18 @@ def _write(file: Path, octets: bytes) -> None:
 
 
 @app.command()
-def test(slug: Slug, to: Annotated[list[str], typer.Argument(metavar="EMAIL...", help="Who gets the proof.")]) -> None:
+def test(which: Which, to: Annotated[list[str], typer.Argument(metavar="EMAIL...", help="Who gets the proof.")]) -> None:
     """Send a proof to these addresses and nobody else; "[Test]" stands before its subject."""
-    run(_test(slug, to))
+    run(_test(which, to))
 
 
-async def _test(slug: str, addresses: list[str]) -> None:
+async def _test(which: str, addresses: list[str]) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
-    from dispatcher.pipeline import editions
     from dispatcher.pipeline.proof import send_proof
 
     async with context() as ctx:
-        async with ctx.store.read() as tx:
-            found = await editions.named(tx, slug)
+        found = await _edition(ctx, which)
         for address in addresses:
             await send_proof(ctx, found, clock.now(), address)
             show.say(f"sent a proof to {address}")
@@ -207,24 +209,27 @@ async def _moved(slug: str, how: str) -> None:
 
 @app.command()
 def status(slug: Slug, json: Json = False) -> None:
-    """Say where an edition stands: who got it, and how many did not."""
+    """Say where an edition stands: how many got it, how many did not, and why."""
     run(_status(slug, json=json))
 
 
 async def _status(slug: str, *, json: bool) -> None:
     from dispatcher.cli import show
     from dispatcher.pipeline import editions
-    from dispatcher.store import editions as stored
+    from dispatcher.pipeline.circulation import circulation
 
-    async with context() as ctx:
-        async with ctx.store.read() as tx:
-            found = await editions.named(tx, slug)
-            counts = await stored.standing(tx, found.id or 0)
-        told = _told(ctx, found) | {"readers": await _readers(ctx, found), "mails": counts}
+    async with context() as ctx, ctx.store.read() as tx:
+        found = await editions.named(tx, slug)
+        came = await circulation(tx, found)
+        told = _told(ctx, found)
     if json:
-        show.as_json(told)
+        show.as_json({**told, "readers": came.readers, "mails": came.mails, "reasons": came.reasons})
         return
-    show.facts(slug, {**told, "mails": ", ".join(f"{number} {name}" for name, number in counts.items())})
+    mails = ", ".join(f"{number} {name}" for name, number in came.mails.items())
+    why = "\n".join(f"{number} {name}: {words}" for name, words, number in came.reasons)
+    show.facts(slug, {**told, "readers": came.readers, "mails": mails, "why": why})
+    if came.mails:
+        show.note(f"one by one: dispatcher deliveries list --edition {slug}")
 
 
 def _told(ctx: Context, edition: Edition) -> dict[str, Any]:
@@ -235,11 +240,21 @@ def _told(ctx: Context, edition: Edition) -> dict[str, Any]:
 
 
 async def _readers(ctx: Context, edition: Edition) -> int:
-    from dispatcher.model.edition import Audience
-    from dispatcher.store import editions
+    from dispatcher.pipeline.circulation import circulation
 
     async with ctx.store.read() as tx:
-        return await editions.count_readers(tx, edition.newsletter_id, Audience.loaded(edition.audience))
+        return (await circulation(tx, edition)).readers
+
+
+async def _edition(ctx: Context, which: str) -> Edition:
+    """The edition of a name, or what is in a file."""
+    from dispatcher import clock
+    from dispatcher.pipeline import editions
+
+    async with ctx.store.read() as tx:
+        if {".", "/", "\\"} & set(which):  # no short name has these
+            return await editions.drafted(ctx, tx, _text_of(Path(which)), clock.now(), name=which)
+        return await editions.named(tx, which)
 
 
 def _text_of(file: Path) -> str:

@@ -26,6 +26,7 @@ from dispatcher.digest.plain import cut_at_word
 from dispatcher.digest.slots import Letterhead, Links, Pieces, Slot, fill, names
 from dispatcher.digest.voice import Voice, speaking, voice
 from dispatcher.model.content import Story
+from dispatcher.model.edition import Written
 from dispatcher.model.outbound import DigestContent, Newsletter, Personal
 from dispatcher.model.values import DeliveryKind
 
@@ -141,7 +142,7 @@ def fit(
 ) -> Rendered:
     """Render as many stories as fit into `limit` octets of HTML; the rest counts as `more`, and the footer stays (F9).
 
-    A single story that is too long is cut.
+    A single story that is too long is cut, and so is what was written by a person.
     """
     rendered = templates.render(content, newsletter)
     if rendered.html_size <= limit:
@@ -221,4 +222,12 @@ def _cut(content: DigestContent, length: int) -> DigestContent:
         body, html = cut_at_word(story.body, length), mailed(story.body_html, longest=length) if length else ""
         return replace(story, summary=cut_at_word(story.summary, length), body=body, body_html=html)
 
-    return replace(content, sections=tuple(replace(s, stories=tuple(map(cut, s.stories))) for s in content.sections))
+    sections = tuple(replace(s, stories=tuple(map(cut, s.stories))) for s in content.sections)
+    return replace(content, sections=sections, written=_cut_written(content.written, length))
+
+
+def _cut_written(written: Written | None, length: int) -> Written | None:
+    if written is None:
+        return None
+    shorter = [replace(one, html=mailed(one.html, longest=length)) if one.html else one for one in written.blocks]
+    return replace(written, blocks=tuple(shorter))

@@ -30,7 +30,7 @@ EDITION_MOVES = MappingProxyType(
         S.DRAFT: frozenset({S.SCHEDULED, S.CANCELLED}),
         S.SCHEDULED: frozenset({S.DRAFT, S.SENDING, S.PAUSED, S.CANCELLED}),
         S.SENDING: frozenset({S.SENT, S.PAUSED, S.CANCELLED}),
-        S.PAUSED: frozenset({S.SCHEDULED, S.SENDING, S.CANCELLED}),
+        S.PAUSED: frozenset({S.SCHEDULED, S.SENDING, S.SENT, S.CANCELLED}),
         S.SENT: frozenset({S.PAUSED, S.CANCELLED}),
         S.CANCELLED: frozenset[EditionStatus](),
     }
@@ -42,9 +42,9 @@ class Edition(SQLModel, table=True):
     """A newsletter that a person wrote: `source` is the whole file, `body` its Markdown below the front matter.
 
     `audience` narrows the newsletter's readers down, by what is asked when it is sent: Audience, stored. `send_at` is
-    an instant; with `in_reader_zone` it is the hour on the wall in each reader's zone, written as if it were UTC. `items`
-    are the stories that stood in its blocks when it began to be sent, as in a digest; `progress` is how far the readers
-    of each zone have been served. `version` grows whenever any of what shows changes.
+    an instant; with `in_reader_zone` it is the hour on the wall in each reader's zone, written as if it were UTC.
+    `items` are the stories that stood in its blocks when it began to be sent, as in a digest; `progress` is how far the
+    readers of each zone have been served. `version` grows whenever any of what shows changes.
     """
 
     id: int | None = Field(default=None, primary_key=True)

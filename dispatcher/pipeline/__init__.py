@@ -33,7 +33,8 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     publishing  articles that a program brings, by the way of all others; `access` is who may: tokens and their scopes
     catalogue   sources and topics that operators bring by command or page, beside those that config declares
     operators   who may use the admin pages, by password (`passwords`) or link; `audit` is the log of what they changed
-    editions    what a person writes (`manuscript` reads it, `clippings` are the stories in it), and how it is stopped
+    editions    what a person writes (`manuscript` reads it, `clippings` are the stories in it), and how it is stopped;
+                `proof` shows it before anybody gets it, `circulation` says how many have
     release     editions whose time has come → digests and deliveries
     plan        due readers → digests and deliveries; `batch` loads what that needs, `waiting` puts it off;
                 `styles` are what newsletters and topics want otherwise

@@ -9,9 +9,12 @@ From its first reader on an edition's words and stories stand as they are.
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
+from dispatcher.config.nearest import did_you_mean
 from dispatcher.errors import ConfigError, Problem, StoreError
 from dispatcher.model.edition import Edition, EditionStatus
 from dispatcher.model.outbound import Newsletter
@@ -19,42 +22,59 @@ from dispatcher.pipeline import audit
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.manuscript import Manuscript, read
 from dispatcher.store import Transaction, editions, newsletters, outbox, topics
+from dispatcher.store.engine import in_turn
+
+BYGONE = timedelta(days=2)
+"""How long after its hour an edition may still be scheduled: more than any zone is behind another."""
+
+WRITTEN = (
+    "newsletter_id", "subject", "preheader", "source", "body", "audience", "send_at", "in_reader_zone",
+)  # fmt: skip
+"""What of an edition its manuscript says."""
 
 
-async def keep(ctx: Context, tx: Transaction, text: str, now: datetime, *, name: str, by: str = "cli") -> Edition:
+async def keep(
+    ctx: Context, tx: Transaction, text: str, now: datetime, *, name: str, newsletter: str = "", by: str = "cli"
+) -> Edition:
     """Keep a manuscript as a draft, new or in the place of its earlier version. ConfigError says what is wrong with it,
     StoreError that it is too late."""
-    made = read(text, name=name, zone=ctx.settings.site.timezone)
-    letter = await _newsletter(ctx, tx, made, name)
-    await _check(tx, made, letter, name)
-    values = _values(made, letter, text)
+    made = await drafted(ctx, tx, text, now, name=name, newsletter=newsletter, by=by)
+    await in_turn(tx, "edition")  # so that no two bring the same name at the same moment
     known = await editions.by_slug(tx, made.slug)
     if known is None:
-        edition = Edition(**values, created_by=by, created_at=now)
-        edition.id = await editions.insert(tx, edition)
+        made.id = await editions.insert(tx, made)
     else:
-        edition = await editions.lock(tx, known.id or 0)
-        if edition.status not in (EditionStatus.DRAFT, EditionStatus.SCHEDULED):
-            raise StoreError(
-                f'edition "{made.slug}" is {edition.status}: its words stand; give the new one another slug'
-            )
-        changed = values | {"version": edition.version + 1}
-        if edition.status is EditionStatus.SCHEDULED and made.send_at is None:
-            changed |= {"send_at": edition.send_at, "in_reader_zone": edition.in_reader_zone}
-        await editions.write(tx, edition.id or 0, **changed)
-        edition = (await editions.by_ids(tx, [edition.id or 0]))[edition.id or 0]
-    await audit.note(tx, by, "write edition", made.slug, now, version=edition.version)
-    return edition
+        await _replace(tx, await _locked(tx, made.slug), made, now)
+    kept = await named(tx, made.slug)
+    await audit.note(tx, by, "write edition", kept.slug, now, version=kept.version)
+    return kept
+
+
+async def drafted(
+    ctx: Context, tx: Transaction, text: str, now: datetime, *, name: str, newsletter: str = "", by: str = "cli"
+) -> Edition:
+    """A manuscript as an edition that is not kept. `newsletter`: a slug, whatever the manuscript says. ConfigError."""
+    made = read(text, name=name, zone=ctx.settings.site.timezone)
+    if newsletter:
+        made = replace(made, newsletter=newsletter)
+    letter = await _checked(ctx, tx, made, name)
+    return Edition(
+        slug=made.slug, newsletter_id=letter.id or 0, subject=made.subject, preheader=made.preheader, source=text,
+        body=made.body, audience=made.audience.stored(), send_at=made.send_at, in_reader_zone=made.in_reader_zone,
+        created_by=by, created_at=now,
+    )  # fmt: skip
 
 
 async def schedule(
     ctx: Context, tx: Transaction, slug: str, now: datetime, *, at: datetime | None = None, by: str = "cli"
 ) -> Edition:
     """Have an edition leave at the time that it names, or at another. StoreError if it names none, or is no draft."""
-    edition = await named(tx, slug)
+    edition = await _locked(tx, slug)
     changes: dict[str, Any] = {"send_at": at, "in_reader_zone": False} if at else {}
     if not at and edition.send_at is None:
-        raise StoreError(f'edition "{slug}" names no send_at: say when with --at, or `dispatcher editions send {slug}`')
+        raise StoreError(f'edition "{slug}" names no send_at: say when it leaves, or send it now')
+    if not at:
+        _refuse_bygone(edition, now)
     if edition.status is EditionStatus.SCHEDULED:
         await editions.write(tx, edition.id or 0, **changes)
     else:
@@ -65,7 +85,7 @@ async def schedule(
 
 async def unschedule(tx: Transaction, slug: str, now: datetime, *, by: str = "cli") -> Edition:
     """Make a scheduled edition a draft again."""
-    edition = await named(tx, slug)
+    edition = await _locked(tx, slug)
     await _move(tx, edition, EditionStatus.DRAFT, "made a draft again")
     await audit.note(tx, by, "unschedule edition", slug, now)
     return await named(tx, slug)
@@ -73,7 +93,7 @@ async def unschedule(tx: Transaction, slug: str, now: datetime, *, by: str = "cl
 
 async def pause(tx: Transaction, slug: str, now: datetime, *, by: str = "cli") -> int:
     """Stop an edition: nobody more is served, and what has not left is held. Returns how many mails that were."""
-    edition = await named(tx, slug)
+    edition = await _locked(tx, slug)
     await _move(tx, edition, EditionStatus.PAUSED, "paused")
     held = await outbox.hold_edition(tx, edition.id or 0)
     await audit.note(tx, by, "pause edition", slug, now, held=held)
@@ -82,11 +102,10 @@ async def pause(tx: Transaction, slug: str, now: datetime, *, by: str = "cli") -
 
 async def resume(tx: Transaction, slug: str, now: datetime, *, by: str = "cli") -> int:
     """Go on with a paused edition. Returns how many mails were let go."""
-    edition = await named(tx, slug)
+    edition = await _locked(tx, slug)
     if edition.status is not EditionStatus.PAUSED:
         raise StoreError(f'edition "{slug}" is not paused but {edition.status}')
-    begun = bool(edition.progress) or edition.released_at is not None
-    await _move(tx, edition, EditionStatus.SENDING if begun else EditionStatus.SCHEDULED, "resumed")
+    await _move(tx, edition, _before_pause(edition), "resumed")
     freed = await outbox.let_edition_go(tx, edition.id or 0, now)
     await audit.note(tx, by, "resume edition", slug, now, freed=freed)
     return freed
@@ -94,7 +113,7 @@ async def resume(tx: Transaction, slug: str, now: datetime, *, by: str = "cli") 
 
 async def cancel(tx: Transaction, slug: str, now: datetime, *, by: str = "cli") -> int:
     """End an edition: what has not left never will. Returns how many mails that were."""
-    edition = await named(tx, slug)
+    edition = await _locked(tx, slug)
     await _move(tx, edition, EditionStatus.CANCELLED, "cancelled")
     cancelled = await outbox.cancel_edition(tx, edition.id or 0, now)
     await audit.note(tx, by, "cancel edition", slug, now, cancelled=cancelled)
@@ -109,38 +128,61 @@ async def named(tx: Transaction, slug: str) -> Edition:
     return found
 
 
-async def _newsletter(ctx: Context, tx: Transaction, made: Manuscript, name: str) -> Newsletter:
-    if not made.newsletter:
-        return ctx.newsletter
+async def _locked(tx: Transaction, slug: str) -> Edition:
+    """The edition of this name, which nobody else can change until this transaction ends."""
+    return await editions.lock(tx, (await named(tx, slug)).id or 0)
+
+
+def _before_pause(edition: Edition) -> EditionStatus:
+    if edition.released_at is not None:
+        return EditionStatus.SENT
+    return EditionStatus.SENDING if edition.progress else EditionStatus.SCHEDULED
+
+
+async def _replace(tx: Transaction, known: Edition, made: Edition, now: datetime) -> None:
+    """Have a new version of an edition instead of the one that is kept. One that is scheduled stays so."""
+    if known.status not in (EditionStatus.DRAFT, EditionStatus.SCHEDULED):
+        raise StoreError(f'edition "{known.slug}" is {known.status}: its words stand; give the new one another slug')
+    if known.status is EditionStatus.SCHEDULED:
+        if made.send_at is None:
+            made.send_at, made.in_reader_zone = known.send_at, known.in_reader_zone
+        _refuse_bygone(made, now)
+    changes = made.model_dump(include=set(WRITTEN))
+    await editions.write(tx, known.id or 0, **changes, version=known.version + 1)
+
+
+def _refuse_bygone(edition: Edition, now: datetime) -> None:
+    """A year that is mistyped must not send everything at once."""
+    if edition.send_at is not None and edition.send_at < now - BYGONE:
+        raise StoreError(
+            f'edition "{edition.slug}" was to leave at {edition.send_at:%Y-%m-%d %H:%M}, which is over: change its '
+            f"send_at, or send it now with `dispatcher editions send {edition.slug}`"
+        )
+
+
+async def _checked(ctx: Context, tx: Transaction, made: Manuscript, name: str) -> Newsletter:
+    """A manuscript's newsletter, if that is there, and so are all the topics it names."""
     every = {row.slug: row for row in await newsletters.every(tx)}
-    if made.newsletter not in every:
-        known = f'there is no newsletter "{made.newsletter}"; there are {", ".join(sorted(every))}'
-        raise ConfigError([Problem(name, "newsletter", known)])
-    return every[made.newsletter]
-
-
-async def _check(tx: Transaction, made: Manuscript, letter: Newsletter, name: str) -> None:
-    """That the topics it names are there."""
-    problems = []
-    for slug in (*made.audience.topics, *(order.topic for order in made.orders if order.topic)):
-        if await topics.by_slug(tx, slug) is None:
-            problems.append(Problem(name, "topics", f'there is no topic "{slug}"; `dispatcher topics` lists them'))
+    wanted = made.newsletter or ctx.newsletter.slug
+    known = {topic.slug for topic in await topics.every(tx) if topic.owner_id is None}
+    asked = [(made.lines.get("topics", 0), "topics", slug) for slug in made.audience.topics]
+    asked += [(order.line, "topic", order.topic) for order in made.orders if order.topic]
+    problems = [
+        _missing(name, line, key, slug, known, "`dispatcher topics` lists them")
+        for line, key, slug in asked
+        if slug not in known
+    ]
+    if wanted not in every:
+        there_are = f"there are {', '.join(sorted(every))}"
+        problems.append(_missing(name, made.lines.get("newsletter", 0), "newsletter", wanted, every, there_are))
     if problems:
         raise ConfigError(problems)
+    return every[wanted]
 
 
-def _values(made: Manuscript, letter: Newsletter, text: str) -> dict[str, Any]:
-    return {
-        "slug": made.slug,
-        "newsletter_id": letter.id,
-        "subject": made.subject,
-        "preheader": made.preheader,
-        "source": text,
-        "body": made.body,
-        "audience": made.audience.stored(),
-        "send_at": made.send_at,
-        "in_reader_zone": made.in_reader_zone,
-    }
+def _missing(name: str, line: int, key: str, slug: str, known: Collection[str], otherwise: str) -> Problem:
+    message = f'there is no {key.removesuffix("s")} "{slug[:64]}"{did_you_mean(slug, known, otherwise)}'
+    return Problem(f"{name}:{line}" if line else name, key, message)
 
 
 async def _move(tx: Transaction, edition: Edition, after: EditionStatus, what: str, **changes: Any) -> None:

@@ -15,12 +15,15 @@ from dispatcher.model.outbound import Delivery, Digest
 from dispatcher.model.values import Channel, Origin, Outcome, OutcomeKind
 from dispatcher.pipeline.clippings import clip
 from dispatcher.pipeline.context import Context
-from dispatcher.pipeline.preview import Preview, content_of
-from dispatcher.pipeline.release import rows
+from dispatcher.pipeline.preview import Preview
+from dispatcher.pipeline.release import Printer
+from dispatcher.pipeline.wires import outlines, written
 from dispatcher.store import Transaction, subscribers
 from dispatcher.store.keys import address_hash
 
 MARK = "[Test] "
+NOBODY = "reader@example.org"
+"""For whom a proof is where it is for nobody: no reader can have this address (RFC 2606)."""
 
 
 async def proof(ctx: Context, edition: Edition, now: datetime, *, to: str) -> Preview:
@@ -34,8 +37,10 @@ async def proof(ctx: Context, edition: Edition, now: datetime, *, to: str) -> Pr
         )  # fmt: skip
         endpoint = Endpoint(id=0, subscriber_id=person.id or 0, channel=Channel.EMAIL, address=to,
                             address_hash=address_hash(ctx.address_key, to), created_at=now)  # fmt: skip
-        digest, delivery = await rows(ctx, tx, shown, person, endpoint, now)
-    content = await content_of(ctx, Digest(**digest))
+        await ctx.acquaint(tx, {edition.newsletter_id})
+        digest, delivery = Printer(ctx, shown, now).rows(person, endpoint)
+        told = (await outlines(ctx, tx, [Digest(**digest)]))[0]
+    content = replace(told, written=written(shown)).content
     return Preview.of(ctx, content, Delivery(**delivery, digest_id=0, id=0), ctx.letter(edition.newsletter_id))
 
 

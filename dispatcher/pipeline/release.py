@@ -22,7 +22,6 @@ from dispatcher.digest.headers import message_id
 from dispatcher.errors import StoreError
 from dispatcher.model.audience import Endpoint, Subscriber
 from dispatcher.model.edition import Audience, Edition, EditionStatus
-from dispatcher.model.outbound import Newsletter
 from dispatcher.model.values import Channel, DeliveryKind, DeliveryStatus, Layout
 from dispatcher.observability.logs import logger
 from dispatcher.outbox.priority import lifetime_of, priority_of
@@ -69,15 +68,67 @@ async def release(ctx: Context, now: datetime) -> ReleaseReport:
     return report
 
 
-async def rows(
-    ctx: Context, tx: Transaction, edition: Edition, person: Subscriber, endpoint: Endpoint, now: datetime
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The digest that a reader of an edition shares with others, and the delivery to one address of theirs."""
-    await ctx.acquaint(tx, {edition.newsletter_id})
-    letter = ctx.letter(edition.newsletter_id)
-    slot_at = _slot(edition, person.timezone)
-    digest = _digest(ctx, edition, letter, ctx.locale_of(person, letter), person.timezone, slot_at, now)
-    return digest, _delivery(ctx, edition, person, endpoint, slot_at, now)
+class Printer:
+    """Makes rows of an edition: one digest for all readers of a language and a zone, and their deliveries."""
+
+    def __init__(self, ctx: Context, edition: Edition, now: datetime) -> None:
+        self._ctx, self._edition, self._now = ctx, edition, now
+        self._letter = ctx.letter(edition.newsletter_id)
+        self._styles = {o.section: {"layout": o.layout} for o in prose.blocks(edition.body)[1] if o.layout}
+        self._digests: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def rows(self, person: Subscriber, endpoint: Endpoint) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The digest that a reader shares with others, and the delivery to one address of theirs."""
+        group = (self._ctx.locale_of(person, self._letter), person.timezone)
+        if group not in self._digests:
+            self._digests[group] = self._digest(*group)
+        return self._digests[group], self._delivery(person, endpoint)
+
+    def _digest(self, locale: str, zone: str) -> dict[str, Any]:
+        edition, slot_at = self._edition, _slot(self._edition, zone)
+        shown = [edition.id, edition.version, self._letter.model_dump_json(), locale, zone, self._ctx.templates.version]
+        return {
+            "key": hashlib.sha256(json.dumps(["edition", *shown, slot_at.isoformat()]).encode()).hexdigest(),
+            "newsletter_id": edition.newsletter_id,
+            "kind": DeliveryKind.EDITION,
+            "locale": locale,
+            "timezone": zone,
+            "cadence": "",
+            "slot_at": slot_at,
+            "items": edition.items,
+            "more": 0,
+            "layout": Layout.CARDS,
+            "styles": self._styles,
+            "edition_id": edition.id,
+            "created_at": self._now,
+        }
+
+    def _delivery(self, person: Subscriber, endpoint: Endpoint) -> dict[str, Any]:
+        edition, kind = self._edition, DeliveryKind.EDITION
+        key = key_of(edition.newsletter_id, kind, endpoint, f"edition:{edition.id}")
+        slot_at = _slot(edition, person.timezone)
+        leaves_at = release_at(max(self._now, slot_at), person.timezone, *Quiet.of(person))
+        return {
+            "key": key,
+            "kind": kind,
+            "priority": priority_of(kind),
+            "status": DeliveryStatus.QUEUED,
+            "newsletter_id": edition.newsletter_id,
+            "subscriber_id": person.id,
+            "endpoint_id": endpoint.id,
+            "channel": endpoint.channel,
+            "recipient": endpoint.address,
+            "address_hash": endpoint.address_hash,
+            "personal": {"name": person.name, "email": endpoint.address, "topics": [], "cadence": ""},
+            "slot_at": slot_at,
+            "due_at": leaves_at,
+            "expires_at": leaves_at + lifetime_of(kind),
+            "created_at": self._now,
+            "message_id": message_id(key, self._ctx.site_key, self._ctx.addresses(edition.newsletter_id).domain),
+            "attempts": 0,
+            "code": 0,
+            "reason": "",
+        }
 
 
 async def _serve(ctx: Context, tx: Transaction, edition_id: int, now: datetime) -> int | None:
@@ -122,10 +173,12 @@ async def _save(ctx: Context, tx: Transaction, edition: Edition, people: Sequenc
     digests: dict[str, dict[str, Any]] = {}
     deliveries: list[tuple[str, dict[str, Any]]] = []
     endpoints = await subscribers.endpoints(tx, [person.id or 0 for person in people])
+    await ctx.acquaint(tx, {edition.newsletter_id})
+    printer = Printer(ctx, edition, now)
     for person in people:
         for endpoint in endpoints.get(person.id or 0, ()):
             if endpoint.channel == Channel.EMAIL:
-                digest, delivery = await rows(ctx, tx, edition, person, endpoint, now)
+                digest, delivery = printer.rows(person, endpoint)
                 digests[digest["key"]] = digest
                 deliveries.append((digest["key"], delivery))
     ids, _ = await planning.save_digests(tx, digests)
@@ -145,54 +198,3 @@ def _slot(edition: Edition, zone: str) -> datetime:
     if not edition.in_reader_zone:
         return edition.send_at
     return edition.send_at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
-
-
-def _digest(
-    ctx: Context, edition: Edition, letter: Newsletter, locale: str, zone: str, slot_at: datetime, now: datetime
-) -> dict[str, Any]:
-    shown = [edition.id, edition.version, letter.model_dump_json(), locale, zone, ctx.templates.version]
-    layouts = {order.section: {"layout": order.layout} for order in prose.blocks(edition.body)[1] if order.layout}
-    return {
-        "key": hashlib.sha256(json.dumps(["edition", *shown, slot_at.isoformat()]).encode()).hexdigest(),
-        "newsletter_id": letter.id,
-        "kind": DeliveryKind.EDITION,
-        "locale": locale,
-        "timezone": zone,
-        "cadence": "",
-        "slot_at": slot_at,
-        "items": edition.items,
-        "more": 0,
-        "layout": Layout.CARDS,
-        "styles": layouts,
-        "edition_id": edition.id,
-        "created_at": now,
-    }
-
-
-def _delivery(
-    ctx: Context, edition: Edition, person: Subscriber, endpoint: Endpoint, slot_at: datetime, now: datetime
-) -> dict[str, Any]:
-    kind = DeliveryKind.EDITION
-    key = key_of(edition.newsletter_id, kind, endpoint, f"edition:{edition.id}")
-    leaves_at = release_at(max(now, slot_at), person.timezone, *Quiet.of(person))
-    return {
-        "key": key,
-        "kind": kind,
-        "priority": priority_of(kind),
-        "status": DeliveryStatus.QUEUED,
-        "newsletter_id": edition.newsletter_id,
-        "subscriber_id": person.id,
-        "endpoint_id": endpoint.id,
-        "channel": endpoint.channel,
-        "recipient": endpoint.address,
-        "address_hash": endpoint.address_hash,
-        "personal": {"name": person.name, "email": endpoint.address, "topics": [], "cadence": ""},
-        "slot_at": slot_at,
-        "due_at": leaves_at,
-        "expires_at": leaves_at + lifetime_of(kind),
-        "created_at": now,
-        "message_id": message_id(key, ctx.site_key, ctx.addresses(edition.newsletter_id).domain),
-        "attempts": 0,
-        "code": 0,
-        "reason": "",
-    }

@@ -81,7 +81,8 @@ def _dedented(lines: list[str]) -> str:
 
 
 def _inline_list(text: str) -> list[str]:
-    inner = text[1:].rpartition("]")[0] or text[1:]
+    inner, closed, rest = text[1:].rpartition("]")
+    inner = inner if closed else rest
     entries = re.findall(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^,]+)\s*(?:,|$)""", inner)
     return [scalar for entry in entries if (scalar := _scalar(entry))]
 

@@ -12,7 +12,7 @@ from dispatcher.model.audience import Subscriber, Subscription
 from dispatcher.model.content import Article, Topic
 from dispatcher.model.edition import EDITION_MOVES, Audience, Edition, EditionStatus
 from dispatcher.model.outbound import Delivery, Digest
-from dispatcher.model.values import SubscriptionStatus
+from dispatcher.model.values import DeliveryStatus, SubscriptionStatus
 from dispatcher.store.engine import Transaction, add, chunks, load, many, one, table
 from dispatcher.store.newsletters import is_read_by
 
@@ -36,9 +36,10 @@ async def by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Edition]:
     return found
 
 
-async def every(tx: Transaction, *, limit: int = 200) -> list[Edition]:
-    """The newest editions."""
-    return await many(tx, Edition, order=EDITION.c.id.desc(), limit=limit)
+async def every(tx: Transaction, *, limit: int, before: int | None = None) -> list[Edition]:
+    """The newest editions, or those that are older than one."""
+    older = () if before is None else (EDITION.c.id < before,)
+    return await many(tx, Edition, *older, order=EDITION.c.id.desc(), limit=limit)
 
 
 async def insert(tx: Transaction, edition: Edition) -> int:
@@ -96,10 +97,22 @@ async def count_readers(tx: Transaction, newsletter_id: int, audience: Audience)
 
 async def standing(tx: Transaction, edition_id: int) -> dict[str, int]:
     """How many of its mails stand in each status."""
-    joined = DELIVERY.join(DIGEST, DIGEST.c.id == DELIVERY.c.digest_id)
-    counted = sa.select(DELIVERY.c.status, sa.func.count()).select_from(joined)
-    rows = await tx.execute(counted.where(DIGEST.c.edition_id == edition_id).group_by(DELIVERY.c.status))
-    return {str(row[0]): row[1] for row in rows}
+    counted = sa.select(DELIVERY.c.status, sa.func.count()).where(is_of(edition_id)).group_by(DELIVERY.c.status)
+    return {str(row[0]): row[1] for row in await tx.execute(counted.order_by(DELIVERY.c.status))}
+
+
+async def reasons(tx: Transaction, edition_id: int, limit: int) -> list[tuple[str, str, int]]:
+    """Why its mails were not sent, the commonest first: status, reason, how many."""
+    many_of = sa.func.count().label("many")
+    why = (DELIVERY.c.status, DELIVERY.c.reason)
+    unsent = is_of(edition_id) & (DELIVERY.c.status != DeliveryStatus.SENT) & (DELIVERY.c.reason != "")
+    counted = sa.select(*why, many_of).where(unsent).group_by(*why).order_by(many_of.desc(), *why).limit(limit)
+    return [(str(row[0]), row[1], row[2]) for row in await tx.execute(counted)]
+
+
+def is_of(edition_id: int) -> Any:
+    """The condition that a delivery is one of an edition, for a query over deliveries."""
+    return DELIVERY.c.digest_id.in_(sa.select(DIGEST.c.id).where(DIGEST.c.edition_id == edition_id))
 
 
 async def articles_at(tx: Transaction, urls: Sequence[str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from dispatcher.model.audience import Endpoint
 from dispatcher.model.feedback import Event
 from dispatcher.model.outbound import WAITS, Attempt, Delivery, Digest
 from dispatcher.model.values import DeliveryStatus as Status
+from dispatcher.store.editions import is_of
 from dispatcher.store.engine import Transaction, among, chunks, many, one, table
 from dispatcher.store.lanes import (
     DELIVERY,
@@ -114,14 +115,14 @@ async def cancel(tx: Transaction, ids: Sequence[int], now: datetime) -> int:
 
 async def hold_edition(tx: Transaction, edition_id: int) -> int:
     """Keep back what of an edition has not left."""
-    waiting = _of_edition(edition_id) & DELIVERY.c.status.in_(WAITING)
+    waiting = is_of(edition_id) & DELIVERY.c.status.in_(WAITING)
     held = {"status": Status.HELD, "reason": EDITION_PAUSED}
     return int((await tx.execute(sa.update(DELIVERY).where(waiting).values(held))).rowcount)
 
 
 async def let_edition_go(tx: Transaction, edition_id: int, now: datetime) -> int:
     """Queue again what `hold_edition` kept back."""
-    held = _of_edition(edition_id) & (DELIVERY.c.status == Status.HELD) & (DELIVERY.c.reason == EDITION_PAUSED)
+    held = is_of(edition_id) & (DELIVERY.c.status == Status.HELD) & (DELIVERY.c.reason == EDITION_PAUSED)
     queued = {"status": Status.QUEUED, "reason": "", "due_at": sa.func.max(DELIVERY.c.due_at, now)}
     if tx.dialect.name == "postgresql":
         queued["due_at"] = sa.func.greatest(DELIVERY.c.due_at, now)
@@ -130,13 +131,9 @@ async def let_edition_go(tx: Transaction, edition_id: int, now: datetime) -> int
 
 async def cancel_edition(tx: Transaction, edition_id: int, now: datetime) -> int:
     """Withdraw what of an edition has not left."""
-    unsent = _of_edition(edition_id) & DELIVERY.c.status.in_((*WAITING, Status.HELD))
+    unsent = is_of(edition_id) & DELIVERY.c.status.in_((*WAITING, Status.HELD))
     values = {"status": Status.CANCELLED, "finished_at": now, "reason": "the edition was cancelled"}
     return int((await tx.execute(sa.update(DELIVERY).where(unsent).values(values))).rowcount)
-
-
-def _of_edition(edition_id: int) -> sa.ColumnElement[bool]:
-    return DELIVERY.c.digest_id.in_(sa.select(DIGEST.c.id).where(DIGEST.c.edition_id == edition_id))
 
 
 async def withdraw(tx: Transaction, key: str, now: datetime) -> int:

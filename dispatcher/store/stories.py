@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from dispatcher.model.feedback import Event, Suppression
 from dispatcher.model.outbound import Attempt, Delivery
 from dispatcher.model.values import DeliveryKind, DeliveryStatus
+from dispatcher.store import editions
 from dispatcher.store.engine import Transaction, many, table
 from dispatcher.store.lanes import DELIVERY, SUPPRESSION, is_suppressed
 
@@ -28,6 +29,7 @@ class Wanted:
     statuses: Sequence[DeliveryStatus] = ()
     kind: DeliveryKind | None = None
     digest_id: int | None = None
+    edition_id: int | None = None
     subscriber_id: int | None = None
     recipient: str | None = None
     since: datetime | None = None
@@ -68,6 +70,8 @@ def _where(wanted: Wanted) -> list[Any]:
     where: list[Any] = [DELIVERY.c[name] == value for name, value in same.items() if value is not None]
     if wanted.statuses:
         where.append(DELIVERY.c.status.in_(wanted.statuses))
+    if wanted.edition_id is not None:
+        where.append(editions.is_of(wanted.edition_id))
     if wanted.since is not None:
         where.append(DELIVERY.c.created_at >= wanted.since)
     tried = {"relay": wanted.relay, "enhanced": wanted.enhanced}

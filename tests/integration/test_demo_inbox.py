@@ -12,9 +12,9 @@ import pytest
 
 from dispatcher.demo.inbox import Inbox
 from dispatcher.demo.mailbox import Mailbox
-from dispatcher.web.viewer.panes import View
 from dispatcher.demo.serving import serving
 from dispatcher.errors import DispatcherError
+from dispatcher.web.viewer.panes import View
 
 MAIL = (
     b"From: Lantern <l@larkmere.example>\r\nTo: ada@reader.example\r\nSubject: <script>alert(1)</script>\r\n"

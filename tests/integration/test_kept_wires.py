@@ -81,7 +81,7 @@ async def test_what_was_kept_stands_whatever_becomes_of_templates_settings_and_p
     before = await wires(ctx)
     assert await wires(ctx) == before
     ctx.templates = shouting(tmp_path)
-    ctx.newsletter.name = "Another name"
+    ctx.letter(ctx.newsletter.id).name = "Another name"
     assert await wires(restarted(ctx)) == before
     async with ctx.store.write() as tx:
         await tx.execute(sa.update(DIGEST).where(DIGEST.c.id == 1).values(wire=None))

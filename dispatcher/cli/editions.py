@@ -59,11 +59,13 @@ def new(
 async def _new(file: Path, newsletter: str, *, json: bool) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
-    from dispatcher.pipeline import editions
+    from dispatcher.pipeline import audit, editions
 
     text = _text_of(file)
     async with context() as ctx, ctx.store.write() as tx:
-        kept = await editions.keep(ctx, tx, text, clock.now(), name=str(file), newsletter=newsletter)
+        now = clock.now()
+        kept = await editions.keep(ctx, tx, text, now, name=str(file), newsletter=newsletter)
+        await audit.note(tx, "cli", "write edition", kept.slug, now, version=kept.version)
     if json:
         show.as_json(_told(ctx, kept))
         return
@@ -105,7 +107,9 @@ def _write(file: Path, octets: bytes) -> None:
 
 
 @app.command()
-def test(which: Which, to: Annotated[list[str], typer.Argument(metavar="EMAIL...", help="Who gets the proof.")]) -> None:
+def test(
+    which: Which, to: Annotated[list[str], typer.Argument(metavar="EMAIL...", help="Who gets the proof.")]
+) -> None:
     """Send a proof to these addresses and nobody else; "[Test]" stands before its subject."""
     run(_test(which, to))
 
@@ -136,11 +140,13 @@ def schedule(
 async def _schedule(slug: str, at: datetime | None) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
-    from dispatcher.pipeline import editions
+    from dispatcher.pipeline import audit, editions
 
     async with context() as ctx:
         async with ctx.store.write() as tx:
-            found = await editions.schedule(ctx, tx, slug, clock.now(), at=at)
+            now = clock.now()
+            found = await editions.schedule(tx, slug, now, at=at)
+            await audit.note(tx, "cli", "schedule edition", slug, now, send_at=found.send_at)
         readers = await _readers(ctx, found)
     where = "in each reader's zone" if found.in_reader_zone else "UTC"
     show.say(f"{slug} leaves at {found.send_at:%Y-%m-%d %H:%M} {where}, for {readers} readers as of now")
@@ -155,7 +161,7 @@ def send(slug: Slug, yes: Yes = False) -> None:
 async def _send(slug: str, *, yes: bool) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
-    from dispatcher.pipeline import editions
+    from dispatcher.pipeline import audit, editions
 
     async with context() as ctx:
         async with ctx.store.read() as tx:
@@ -164,26 +170,27 @@ async def _send(slug: str, *, yes: bool) -> None:
         show.confirm(f"Send {slug}, {found.subject!r}, to {readers} readers?", yes=yes)
         now = clock.now()
         async with ctx.store.write() as tx:
-            await editions.schedule(ctx, tx, slug, now, at=now)
+            await editions.schedule(tx, slug, now, at=now)
+            await audit.note(tx, "cli", "send edition", slug, now)
     show.say(f"{slug} leaves now, for {readers} readers")
 
 
 @app.command()
 def unschedule(slug: Slug) -> None:
     """Make a scheduled edition a draft again."""
-    run(_moved(slug, "unschedule"))
+    run(_move(slug, "unschedule", "is a draft again"))
 
 
 @app.command()
 def pause(slug: Slug) -> None:
     """Stop an edition; what has not left is held until `resume`."""
-    run(_moved(slug, "pause"))
+    run(_move(slug, "pause", "is paused"))
 
 
 @app.command()
 def resume(slug: Slug) -> None:
     """Go on with a paused edition."""
-    run(_moved(slug, "resume"))
+    run(_move(slug, "resume", "goes on"))
 
 
 @app.command()
@@ -192,19 +199,19 @@ def cancel(slug: Slug, yes: Yes = False) -> None:
     from dispatcher.cli import show
 
     show.confirm(f"Cancel {slug} for good?", yes=yes)
-    run(_moved(slug, "cancel"))
+    run(_move(slug, "cancel", "is cancelled"))
 
 
-async def _moved(slug: str, how: str) -> None:
+async def _move(slug: str, how: str, done: str) -> None:
     from dispatcher import clock
     from dispatcher.cli import show
-    from dispatcher.pipeline import editions
+    from dispatcher.pipeline import audit, editions
 
-    done = {"pause": "paused", "resume": "goes on", "cancel": "cancelled", "unschedule": "is a draft again"}
     async with context() as ctx, ctx.store.write() as tx:
-        count = await getattr(editions, how)(tx, slug, clock.now())
-    mails = f"; {count} mails" if isinstance(count, int) and count else ""
-    show.say(f"{slug} {done[how]}{mails}")
+        now = clock.now()
+        mails = await editions.MOVES[how](tx, slug, now)
+        await audit.note(tx, "cli", f"{how} edition", slug, now, mails=mails)
+    show.say(f"{slug} {done}" + (f"; this moves {mails} mails" if mails else ""))
 
 
 @app.command()

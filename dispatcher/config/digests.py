@@ -1,4 +1,4 @@
-"""What can be set of digests: for all of them, and otherwise for those of one newsletter or the section of one topic."""
+"""What can be set of digests: for all, and otherwise for those of one newsletter or the section of one topic."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _DigestChoices(Section):
 
 
 class DigestSettings(_DigestChoices):
-    """[digest]: what stands in one. What is `inline` are limits of pictures inside the mail, in number and in octets."""
+    """[digest]: what stands in one. What is `inline` limits pictures inside the mail, in number and in octets."""
 
     inline_pictures: int = Field(8, ge=0, le=50)
     inline_size: int = Field(200_000, ge=1_000, le=2_000_000)

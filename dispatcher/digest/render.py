@@ -137,9 +137,7 @@ def template_of(stem: str, part: PartName) -> str:
     return f"email/{stem}.{part}.j2"
 
 
-def fit(
-    content: DigestContent, newsletter: Newsletter, templates: Templates, limit: int = HTML_LIMIT
-) -> Rendered:
+def fit(content: DigestContent, newsletter: Newsletter, templates: Templates, limit: int = HTML_LIMIT) -> Rendered:
     """Render as many stories as fit into `limit` octets of HTML; the rest counts as `more`, and the footer stays (F9).
 
     A single story that is too long is cut, and so is what was written by a person.

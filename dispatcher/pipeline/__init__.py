@@ -44,8 +44,8 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     studio      what the preview page shows: wishes → a mail, for templates and settings as they are at this moment
     send        a `shift`: claimed deliveries → a `carrier` → outcomes (`ledger` commits, `send_report` counts them);
                 `lease` keeps them ours
-    mail        the carrier whose way leads over a relay; `wires` are what it is made of (`tales` of articles, `pictures`), `links`
-                those in it
+    mail        the carrier whose way leads over a relay; `wires` are what it is made of (`tales` of articles,
+                `pictures`), `links` those in it
     quota       when a claimed delivery may leave: `ways` (the limits it has to pass), `tolls` and `purse` (the tokens
                 they take), `speed` and `lessons` (how fast it went, and what complaints about that taught)
     letters     mails to one person in which no article stands; `greetings` are those to who comes and who leaves

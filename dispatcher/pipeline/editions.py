@@ -9,16 +9,16 @@ From its first reader on an edition's words and stories stand as they are.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from dispatcher.config.nearest import did_you_mean
-from dispatcher.errors import ConfigError, Problem, StoreError
+from dispatcher.errors import ConfigError, DispatcherError, Problem
 from dispatcher.model.edition import Edition, EditionStatus
 from dispatcher.model.outbound import Newsletter
-from dispatcher.pipeline import audit
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.manuscript import Manuscript, read
 from dispatcher.store import Transaction, editions, newsletters, outbox, topics
@@ -33,11 +33,15 @@ WRITTEN = (
 """What of an edition its manuscript says."""
 
 
+class EditionError(DispatcherError):
+    """There is no such edition, or it does not stand where this could be done."""
+
+
 async def keep(
     ctx: Context, tx: Transaction, text: str, now: datetime, *, name: str, newsletter: str = "", by: str = "cli"
 ) -> Edition:
     """Keep a manuscript as a draft, new or in the place of its earlier version. ConfigError says what is wrong with it,
-    StoreError that it is too late."""
+    EditionError that it is too late."""
     made = await drafted(ctx, tx, text, now, name=name, newsletter=newsletter, by=by)
     await in_turn(tx, "edition")  # so that no two bring the same name at the same moment
     known = await editions.by_slug(tx, made.slug)
@@ -46,7 +50,6 @@ async def keep(
     else:
         await _replace(tx, await _locked(tx, made.slug), made, now)
     kept = await named(tx, made.slug)
-    await audit.note(tx, by, "write edition", kept.slug, now, version=kept.version)
     return kept
 
 
@@ -65,66 +68,61 @@ async def drafted(
     )  # fmt: skip
 
 
-async def schedule(
-    ctx: Context, tx: Transaction, slug: str, now: datetime, *, at: datetime | None = None, by: str = "cli"
-) -> Edition:
-    """Have an edition leave at the time that it names, or at another. StoreError if it names none, or is no draft."""
+async def schedule(tx: Transaction, slug: str, now: datetime, *, at: datetime | None = None) -> Edition:
+    """Have an edition leave at the time that it names, or at another. EditionError if it names none, or is no draft."""
     edition = await _locked(tx, slug)
     changes: dict[str, Any] = {"send_at": at, "in_reader_zone": False} if at else {}
     if not at and edition.send_at is None:
-        raise StoreError(f'edition "{slug}" names no send_at: say when it leaves, or send it now')
+        raise EditionError(f'edition "{slug}" names no send_at: say when it leaves, or send it now')
     if not at:
         _refuse_bygone(edition, now)
     if edition.status is EditionStatus.SCHEDULED:
         await editions.write(tx, edition.id or 0, **changes)
     else:
         await _move(tx, edition, EditionStatus.SCHEDULED, "scheduled", **changes)
-    await audit.note(tx, by, "schedule edition", slug, now, at=at or edition.send_at)
     return await named(tx, slug)
 
 
-async def unschedule(tx: Transaction, slug: str, now: datetime, *, by: str = "cli") -> Edition:
-    """Make a scheduled edition a draft again."""
-    edition = await _locked(tx, slug)
-    await _move(tx, edition, EditionStatus.DRAFT, "made a draft again")
-    await audit.note(tx, by, "unschedule edition", slug, now)
-    return await named(tx, slug)
+async def unschedule(tx: Transaction, slug: str, now: datetime) -> int:
+    """Make a scheduled edition a draft again. Like the other moves, it returns how many mails that concerns."""
+    await _move(tx, await _locked(tx, slug), EditionStatus.DRAFT, "made a draft again")
+    return 0
 
 
-async def pause(tx: Transaction, slug: str, now: datetime, *, by: str = "cli") -> int:
-    """Stop an edition: nobody more is served, and what has not left is held. Returns how many mails that were."""
+async def pause(tx: Transaction, slug: str, now: datetime) -> int:
+    """Stop an edition: nobody more is served, and what has not left is held."""
     edition = await _locked(tx, slug)
     await _move(tx, edition, EditionStatus.PAUSED, "paused")
-    held = await outbox.hold_edition(tx, edition.id or 0)
-    await audit.note(tx, by, "pause edition", slug, now, held=held)
-    return held
+    return await outbox.hold_edition(tx, edition.id or 0)
 
 
-async def resume(tx: Transaction, slug: str, now: datetime, *, by: str = "cli") -> int:
-    """Go on with a paused edition. Returns how many mails were let go."""
+async def resume(tx: Transaction, slug: str, now: datetime) -> int:
+    """Go on with a paused edition."""
     edition = await _locked(tx, slug)
     if edition.status is not EditionStatus.PAUSED:
-        raise StoreError(f'edition "{slug}" is not paused but {edition.status}')
+        raise EditionError(f'edition "{slug}" is not paused but {edition.status}')
     await _move(tx, edition, _before_pause(edition), "resumed")
-    freed = await outbox.let_edition_go(tx, edition.id or 0, now)
-    await audit.note(tx, by, "resume edition", slug, now, freed=freed)
-    return freed
+    return await outbox.let_edition_go(tx, edition.id or 0, now)
 
 
-async def cancel(tx: Transaction, slug: str, now: datetime, *, by: str = "cli") -> int:
-    """End an edition: what has not left never will. Returns how many mails that were."""
+async def cancel(tx: Transaction, slug: str, now: datetime) -> int:
+    """End an edition: what has not left never will."""
     edition = await _locked(tx, slug)
     await _move(tx, edition, EditionStatus.CANCELLED, "cancelled")
-    cancelled = await outbox.cancel_edition(tx, edition.id or 0, now)
-    await audit.note(tx, by, "cancel edition", slug, now, cancelled=cancelled)
-    return cancelled
+    return await outbox.cancel_edition(tx, edition.id or 0, now)
+
+
+MOVES: Mapping[str, Callable[[Transaction, str, datetime], Awaitable[int]]] = MappingProxyType(
+    {"unschedule": unschedule, "pause": pause, "resume": resume, "cancel": cancel}
+)
+"""What can be done to an edition by its name alone, by command, API or page. EditionError if it cannot."""
 
 
 async def named(tx: Transaction, slug: str) -> Edition:
-    """The edition of this name. StoreError if there is none."""
+    """The edition of this name. EditionError if there is none."""
     found = await editions.by_slug(tx, slug)
     if found is None:
-        raise StoreError(f'there is no edition "{slug}"; `dispatcher editions` lists them')
+        raise EditionError(f'there is no edition "{slug}"; `dispatcher editions` lists them')
     return found
 
 
@@ -142,7 +140,7 @@ def _before_pause(edition: Edition) -> EditionStatus:
 async def _replace(tx: Transaction, known: Edition, made: Edition, now: datetime) -> None:
     """Have a new version of an edition instead of the one that is kept. One that is scheduled stays so."""
     if known.status not in (EditionStatus.DRAFT, EditionStatus.SCHEDULED):
-        raise StoreError(f'edition "{known.slug}" is {known.status}: its words stand; give the new one another slug')
+        raise EditionError(f'edition "{known.slug}" is {known.status}: its words stand; give the new one another slug')
     if known.status is EditionStatus.SCHEDULED:
         if made.send_at is None:
             made.send_at, made.in_reader_zone = known.send_at, known.in_reader_zone
@@ -154,7 +152,7 @@ async def _replace(tx: Transaction, known: Edition, made: Edition, now: datetime
 def _refuse_bygone(edition: Edition, now: datetime) -> None:
     """A year that is mistyped must not send everything at once."""
     if edition.send_at is not None and edition.send_at < now - BYGONE:
-        raise StoreError(
+        raise EditionError(
             f'edition "{edition.slug}" was to leave at {edition.send_at:%Y-%m-%d %H:%M}, which is over: change its '
             f"send_at, or send it now with `dispatcher editions send {edition.slug}`"
         )
@@ -187,4 +185,4 @@ def _missing(name: str, line: int, key: str, slug: str, known: Collection[str], 
 
 async def _move(tx: Transaction, edition: Edition, after: EditionStatus, what: str, **changes: Any) -> None:
     if not await editions.move(tx, edition.id or 0, after, **changes):
-        raise StoreError(f'edition "{edition.slug}" is {edition.status}: it cannot be {what}')
+        raise EditionError(f'edition "{edition.slug}" is {edition.status}: it cannot be {what}')

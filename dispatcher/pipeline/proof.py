@@ -6,15 +6,16 @@ import secrets
 from dataclasses import replace
 from datetime import datetime
 
+from dispatcher.config.addresses import reader_email
 from dispatcher.digest.assembly import assemble
 from dispatcher.digest.headers import message_id
-from dispatcher.errors import StoreError
 from dispatcher.model.audience import Endpoint, Subscriber
 from dispatcher.model.edition import Edition
 from dispatcher.model.outbound import Delivery, Digest
 from dispatcher.model.values import Channel, Origin, Outcome, OutcomeKind
 from dispatcher.pipeline.clippings import clip
 from dispatcher.pipeline.context import Context
+from dispatcher.pipeline.editions import EditionError
 from dispatcher.pipeline.preview import Preview
 from dispatcher.pipeline.release import Printer
 from dispatcher.pipeline.wires import outlines, written
@@ -45,7 +46,14 @@ async def proof(ctx: Context, edition: Edition, now: datetime, *, to: str) -> Pr
 
 
 async def send_proof(ctx: Context, edition: Edition, now: datetime, to: str) -> Outcome:
-    """Send it to one address, marked in its subject, over the relays that all mail takes; accounted for nowhere."""
+    """Send it to one address, marked in its subject, over the relays that all mail takes; accounted for nowhere.
+
+    EditionError if it does not leave, or is for no address.
+    """
+    try:
+        to = reader_email(to)
+    except ValueError as error:
+        raise EditionError(str(error)) from None
     made, ours = await proof(ctx, edition, now, to=to), ctx.addresses(edition.newsletter_id)
     number = message_id(secrets.token_hex(), ctx.site_key, ours.domain)
     wire = replace(made.wire, subject=(MARK, *made.wire.subject))
@@ -53,7 +61,7 @@ async def send_proof(ctx: Context, edition: Edition, now: datetime, to: str) -> 
     outcome = await ctx.transport.send(ours.sender, to, ctx.signer.fields(message, ours.domain, now) + message)
     assert outcome is not None  # only a last look gives None, and there is none
     if outcome.kind is not OutcomeKind.ACCEPTED:
-        raise StoreError(f"the proof did not leave: {outcome.kind}, {outcome.code or ''} {outcome.text}".strip())
+        raise EditionError(f"the proof did not leave: {outcome.kind}, {outcome.code or ''} {outcome.text}".strip())
     return outcome
 
 

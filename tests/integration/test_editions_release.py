@@ -15,11 +15,11 @@ import pytest
 from builders import atom, settings, subscriber, topic
 
 from dispatcher.delivery.memory import MemoryTransport
-from dispatcher.errors import StoreError
 from dispatcher.model.edition import EditionStatus
 from dispatcher.pipeline import editions, enrolment, release
 from dispatcher.pipeline.context import Context, open_context
 from dispatcher.pipeline.declare import declare
+from dispatcher.pipeline.editions import EditionError
 from dispatcher.pipeline.ingest import ingest
 from dispatcher.pipeline.plan import plan
 from dispatcher.pipeline.send import send
@@ -78,7 +78,7 @@ class House:
         """Keep and schedule an edition; its slug."""
         async with ctx.store.write() as tx:
             kept = await editions.keep(ctx, tx, manuscript(*facts), now, name="week.md")
-            await editions.schedule(ctx, tx, kept.slug, now, at=None if kept.send_at else now)
+            await editions.schedule(tx, kept.slug, now, at=None if kept.send_at else now)
         return kept.slug
 
     @property
@@ -207,13 +207,18 @@ async def test_whoever_takes_over_in_the_middle_goes_on_where_it_stood(
         async with ctx.store.write() as tx:
             assert await release._serve(ctx, tx, edition.id or 0, MONDAY) == 1
         with pytest.raises(RuntimeError, match="killed"):
-            async with ctx.store.write() as tx:
-                await release._serve(ctx, tx, edition.id or 0, MONDAY)
-                raise RuntimeError("killed before the commit")
+            await serve_and_die(ctx, edition.id or 0)
     async with house.open() as ctx:
         await release.release(ctx, MONDAY)
         await send(ctx, MONDAY)
     assert house.readers == ["ann", "ben", "cleo"]
+
+
+async def serve_and_die(ctx: Context, edition_id: int) -> None:
+    """Serve a portion, but for the commit."""
+    async with ctx.store.write() as tx:
+        await release._serve(ctx, tx, edition_id, MONDAY)
+        raise RuntimeError("killed before the commit")
 
 
 async def test_who_leaves_between_schedule_and_send_gets_nothing_and_so_does_who_leaves_after_the_release(
@@ -262,7 +267,7 @@ async def test_a_cancelled_edition_never_leaves(house: House) -> None:
         async with ctx.store.read() as tx:
             edition = await editions.named(tx, slug)
             assert await stored.standing(tx, edition.id or 0) == {"cancelled": 3}
-        with pytest.raises(StoreError, match="but cancelled"):
+        with pytest.raises(EditionError, match="but cancelled"):
             async with ctx.store.write() as tx:
                 await editions.resume(tx, slug, MONDAY)
     assert house.readers == []
@@ -275,7 +280,7 @@ async def test_a_draft_may_be_written_anew_and_one_on_its_way_may_not(house: Hou
             kept = await editions.keep(ctx, tx, manuscript().replace("good", "great"), MONDAY, name="week.md")
         assert (kept.version, kept.status) == (2, EditionStatus.SCHEDULED)
         await release.release(ctx, MONDAY)
-        with pytest.raises(StoreError, match="its words stand"):
+        with pytest.raises(EditionError, match="its words stand"):
             async with ctx.store.write() as tx:
                 await editions.keep(ctx, tx, manuscript(), MONDAY, name="week.md")
         await send(ctx, MONDAY)

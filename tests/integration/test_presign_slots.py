@@ -211,18 +211,19 @@ async def test_two_daemons_that_make_and_sign_ahead_at_once_make_everything_once
         assert len({kept.recipient for kept in desk.transport.messages}) == 450
 
 
-async def test_a_digest_that_cannot_be_rendered_ahead_is_left_to_its_slot(desk: Desk) -> None:
+async def test_a_digest_whose_template_is_broken_is_made_ahead_with_ours_and_stays_so(desk: Desk) -> None:
     (desk.folder / "templates" / "email").mkdir(parents=True)
     broken = desk.folder / "templates" / "email" / "digest.txt.j2"
     broken.write_text("{{ nonsense( }}")
     async with desk.open(at(7), reader()) as ctx:
         await begun(desk, ctx)
         report = await presign(ctx, CUT)
-        assert (report.deliveries, report.signed, report.failed) == (1, 0, 1)
-        broken.unlink()
+        assert (report.deliveries, report.signed, report.failed) == (1, 1, 0)
+        broken.write_text("Mended")
         await ctx.apply(ctx.settings)
         ctx.signer = Signer([key("s1")])
         assert (await send(ctx, SLOT)).sent == 1
+        assert b"Mended" not in desk.transport.messages[0].data
 
 
 async def test_without_the_setting_nothing_is_made_ahead(furnished_url: str, tmp_path: Path) -> None:

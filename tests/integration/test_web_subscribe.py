@@ -267,7 +267,7 @@ async def test_a_lost_link_is_mailed_to_readers_and_nobody_can_tell(site: Site) 
     unknown = await site.client.post("/lost", {"email": "bob@gmail.com"})
     assert known.status == unknown.status == 200
     assert known.text.replace("Ann@", "bob@") == unknown.text
-    assert await site.outbox() == ["confirm ann@gmail.com", "manage ann@gmail.com"]
+    assert await site.outbox() == ["confirm ann@gmail.com", "welcome ann@gmail.com", "manage ann@gmail.com"]
     assert (await site.client.post("/lost", {"email": "nonsense"})).status == 422
 
 

@@ -18,7 +18,7 @@ PREFIX = "dsp_"
 ALL = "*"
 SCOPES = (
     "articles:read", "articles:write", "topics:read", "topics:write", "subscribers:read", "subscribers:write",
-    "deliveries:read", "deliveries:write", "digests:read", "status:read",
+    "deliveries:read", "deliveries:write", "digests:read", "editions:read", "editions:write", "status:read",
 )  # fmt: skip
 _OCTETS = 32  # of chance in a token
 

@@ -49,8 +49,7 @@ async def keep(
         made.id = await editions.insert(tx, made)
     else:
         await _replace(tx, await _locked(tx, made.slug), made, now)
-    kept = await named(tx, made.slug)
-    return kept
+    return await named(tx, made.slug)
 
 
 async def drafted(

@@ -21,6 +21,7 @@ from dispatcher.web.api import (
     articles,
     deliveries,
     digests,
+    editions,
     newsletters,
     sending,
     status,
@@ -36,7 +37,9 @@ from dispatcher.web.pages import at
 
 PREFIX = "/api"
 VERSION = "/v1"
-RESOURCES = (articles, topics, newsletters, trials, subscribers, subscriptions, deliveries, digests, sending, status)
+RESOURCES = (
+    articles, topics, newsletters, trials, subscribers, subscriptions, deliveries, digests, editions, sending, status,
+)  # fmt: skip
 
 __all__ = ["PREFIX", "api", "first", "refused"]
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from dispatcher.errors import DispatcherError, QueryError, SourceError, StoreError
 from dispatcher.observability.logs import logger
 from dispatcher.pipeline.admission import NotAdmittedError
+from dispatcher.pipeline.editions import EditionError
 from dispatcher.web.asking import context_of
 from dispatcher.web.pages import at
 from dispatcher.web.problems import problem
@@ -86,7 +87,7 @@ def _understood(error: Exception) -> ProblemError:
             return ProblemError(400, "The request ended before it was complete.")
         case QueryError():
             return invalid(str(error), "#/query")
-        case NotAdmittedError() | SourceError():
+        case NotAdmittedError() | SourceError() | EditionError():
             return ProblemError(409, _sentence(str(error)))
         case StoreError():
             log.error("the database refused", reason=str(error))

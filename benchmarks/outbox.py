@@ -94,7 +94,7 @@ def _digest(ctx: Context, rng: random.Random, articles: list[int], now: datetime
     items: list[compose.Item] = [(i, 1, i, TOPICS[n * len(TOPICS) // STORIES], ()) for n, i in enumerate(chosen)]
     return compose.identity(
         items, newsletter_id=ctx.newsletter.id or 1, kind=DeliveryKind.DIGEST, locale="en", zone="Europe/London",
-        cadence="daily at 07:30", slot_at=now, more=0, layout=Layout.LIST, look="bench", now=now,
+        cadence="daily at 07:30", slot_at=now, more=0, layout=Layout.HEADLINES, look="bench", now=now,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def settings(base: Path, port: int, key: Path | None = None, connections: int = 
         "site": {"name": "The Bench Gazette"},
         "mail": {"from": f"The Bench <digest@{DOMAIN}>"},
         "web": {"url": f"https://letters.{DOMAIN}"},
-        "digest": {"layout": "list"},
+        "digest": {"layout": "headlines"},
         "send": {"presign": "10m"},
         "smtp": [{"host": "127.0.0.1", "port": port, "max_connections": connections,
                   "messages_per_connection": 100_000}],

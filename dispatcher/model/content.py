@@ -102,6 +102,13 @@ class Query(SQLModel, table=True):
     backfilled_at: datetime | None = instant(nullable=True, index=True)
 
 
+class QueryChange(SQLModel, table=True):
+    """A query that may have begun or ceased to be live, under the number that the counter `topics` had then."""
+
+    version: int = Field(primary_key=True)
+    query_id: int = Field(primary_key=True)
+
+
 class Topic(SQLModel, table=True):
     """What a reader sees and follows: a label over one query. `owner_id` is None for the publisher's topics.
 

@@ -91,3 +91,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("slug"),
     )
     op.create_index("ix_edition_status", "edition", ["status"])
+    op.create_table(
+        "querychange",
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("query_id", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("version", "query_id"),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from dispatcher.model.content import Source
 
 app = typer.Typer(name="sources", cls=Listing, help="Where articles come from, and how healthy that is.", epilog=ALONE)
+_WEEK = timedelta(days=7)
 Url = Annotated[str, typer.Argument(metavar="URL", help="A feed's http(s) or file: URL, or a file or folder.")]
 
 
@@ -23,24 +25,51 @@ def listing(json: Json = False) -> None:
 
 
 async def _listing(*, json: bool) -> None:
+    from dispatcher import clock
     from dispatcher.cli import show
     from dispatcher.store import sources
 
+    now = clock.now()
     async with store() as opened, opened.read() as tx:
         found, counts = await sources.every(tx), await sources.article_counts(tx)
+        fresh = await sources.fresh_counts(tx, now - _WEEK)
+    flow = {source.id: _a_day(source, fresh.get(source.id or 0, 0), now) for source in found}
     if json:
-        show.as_json([{**show.fields(source), "articles": counts.get(source.id or 0, 0)} for source in found])
+        more = [{"articles": counts.get(s.id or 0, 0), "articles_a_day": flow[s.id]} for s in found]
+        show.as_json([{**show.fields(source), **counted} for source, counted in zip(found, more, strict=True)])
         return
     show.table(
         "sources",
-        ("name", "state", "articles", "last success", "url"),
-        [(s.name, _state(s), counts.get(s.id or 0, 0), s.succeeded_at, s.url) for s in found],
+        ("name", "state", "articles", "a day", "304", "last success", "next poll", "url"),
+        [
+            (
+                s.name,
+                _state(s),
+                counts.get(s.id or 0, 0),
+                f"{flow[s.id]:g}",
+                _share(s),
+                s.succeeded_at,
+                None if s.is_paused or s.url == sources.PUSHED else s.next_poll_at,
+                s.url,
+            )
+            for s in found
+        ],
         empty="none yet; add one with `dispatcher sources add URL` or in config/dispatcher.toml",
     )
     for source in found:
         if source.failures:
             again = "" if source.is_paused else f"; next try {source.next_poll_at:%Y-%m-%d %H:%M}Z"
             show.say(f"{source.name}: {source.last_error}{again}")
+
+
+def _a_day(source: Source, fresh: int, now: datetime) -> float:
+    """Articles a day, over the last week or for as long as there has been the source."""
+    return round(fresh / max(1.0, min(_WEEK, now - source.created_at) / timedelta(days=1)), 1)
+
+
+def _share(source: Source) -> str:
+    """How many of the polls that succeeded were answered with 304, which costs nearly nothing."""
+    return f"{source.not_modified / source.polls:.0%}" if source.polls else ""
 
 
 def _state(source: Source) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dispatcher.cli.options import ALONE, Json, Listing, Yes
 from dispatcher.cli.session import context, load, run, store
-
-if TYPE_CHECKING:
-    from dispatcher.model.content import Article
+from dispatcher.cli.topic_stats import stats
+from dispatcher.cli.topic_suggestions import suggest
 
 app = typer.Typer(name="topics", cls=Listing, help="What readers can follow, and why an article matches.", epilog=ALONE)
+app.command()(stats)
+app.command()(suggest)
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Its name in links and in other commands.")]
 Query = Annotated[str, typer.Argument(metavar="QUERY", help='What to look for; "*" is everything.')]
 Language = Annotated[
@@ -116,6 +117,7 @@ def try_query(
 
 async def _try_query(query: str, where: str, language: str, *, json: bool) -> bool:
     from dispatcher.cli import show
+    from dispatcher.cli.article_file import read_article
     from dispatcher.pipeline.entries import topic_entry
     from dispatcher.pipeline.trial import explained
     from dispatcher.topics.parser import parse
@@ -123,7 +125,7 @@ async def _try_query(query: str, where: str, language: str, *, json: bool) -> bo
     parse(query)  # its own error shows the place with a caret
     language = topic_entry(slug="test", query=query, language=language).language
     settings = load()
-    article = await _article(where, settings.user_agent)
+    article = await read_article(where, settings.user_agent)
     found = explained(query, article, language or settings.site.language)
     if json:
         show.as_json(found)
@@ -132,34 +134,3 @@ async def _try_query(query: str, where: str, language: str, *, json: bool) -> bo
 
         print_explanation(found, article)
     return found.matched
-
-
-async def _article(where: str, user_agent: str) -> Article:
-    import asyncio
-    from dataclasses import replace
-    from pathlib import Path
-
-    from dispatcher import clock
-    from dispatcher.articles.clean import clean
-    from dispatcher.errors import SourceError
-    from dispatcher.model.content import Source
-    from dispatcher.model.values import Origin
-    from dispatcher.sources import document
-    from dispatcher.sources.http import Fetcher, Response
-
-    now = clock.now()
-    if where.startswith(("http://", "https://")):
-        async with Fetcher(user_agent) as fetcher:
-            answer = await fetcher.get(where)
-        if not isinstance(answer, Response):
-            raise SourceError(f"{where}: {answer.reason}")
-        data, name, base = answer.body, "page.html", answer.url
-    else:
-        data, name, base = await asyncio.to_thread(Path(where).read_bytes), Path(where).name, ""
-    if Path(name).suffix.lower() not in document.KINDS:
-        raise SourceError(f"{where}: an article is a {', '.join(document.KINDS)} file or an http(s) URL")
-    raw = document.parse(data, path=name, modified_at=now)
-    if raw is None:
-        raise SourceError(f"{where}: this is a draft, which no reader would see")
-    source = Source(name="test", url=where, origin=Origin.CLI, next_poll_at=now, created_at=now)
-    return clean(replace(raw, base_url=raw.base_url or base), source, now)

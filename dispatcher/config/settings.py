@@ -163,6 +163,7 @@ class IngestSettings(Section):
 
     concurrency: int = Field(8, ge=1, le=1000)
     backfill: Duration = timedelta(days=7)
+    index_file: str = ""
     user_agent: HeaderText = ""
 
 

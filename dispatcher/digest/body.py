@@ -150,4 +150,4 @@ _SCOPES = ("row", "col", "rowgroup", "colgroup")
 _WORD = re.compile("[A-Za-z0-9-]{1,20}")
 _NUMBER = re.compile("[0-9]{1,4}")
 _ADDRESS = re.compile("(?:https?://|mailto:)", re.IGNORECASE)
-_PICTURE = re.compile("https?://", re.IGNORECASE)
+_PICTURE = re.compile("https?://|cid:[0-9a-f]{32}@", re.IGNORECASE)  # or within the mail: see `pictures`

@@ -17,17 +17,20 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from html import unescape
 
 from dispatcher.digest.compose import Outline
 from dispatcher.digest.fragments import Stretch, Told
 from dispatcher.digest.transfer import QUOTED_PRINTABLE
 from dispatcher.digest.wire import Draft
+from dispatcher.model.edition import Written
 from dispatcher.model.values import Layout
 
 WITHOUT = (Layout.LIST, Layout.HEADLINES)
 """Layouts that show no pictures."""
 
 _KINDS = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"), (b"GIF87a", "gif"), (b"GIF89a", "gif"))
+_SOURCE = re.compile('<img src="([^"]+)"')
 _CID = re.compile(r"cid:([0-9a-f]{32}@[a-z0-9.-]+)")
 
 
@@ -66,8 +69,10 @@ def picture(octets: bytes, domain: str) -> Picture | None:
 
 
 def wanted(outline: Outline) -> list[str]:
-    """The addresses of the pictures that a digest shows, in reading order."""
-    found = [
+    """The addresses of the pictures that a digest shows: a person's own, then those of stories in reading order."""
+    blocks = outline.written.blocks if outline.written else ()
+    found = [unescape(url) for block in blocks for url in _SOURCE.findall(block.html)]
+    found += [
         told.story.image_url
         for label, section in outline.sections
         if outline.layouts.get(label, outline.layout) not in WITHOUT
@@ -94,7 +99,7 @@ def placed(
         (label, [inside(told, chosen[url]) if (url := told.story.image_url) in chosen else told for told in section])
         for label, section in outline.sections
     ]
-    return replace(outline, sections=sections)
+    return replace(outline, sections=sections, written=_written_with(outline.written, chosen))
 
 
 def attached(draft: Draft, known: Mapping[str, Picture]) -> Draft:
@@ -102,6 +107,19 @@ def attached(draft: Draft, known: Mapping[str, Picture]) -> Draft:
     is_quoted = draft.frame.html == QUOTED_PRINTABLE
     named = dict.fromkeys(cid for stretch in draft.html for cid in _named(stretch, is_quoted))
     return replace(draft, pictures=tuple(known[cid].part for cid in named if cid in known))
+
+
+def _written_with(written: Written | None, chosen: Mapping[str, Picture]) -> Written | None:
+    """What a person wrote, with these pictures by their names."""
+
+    def named(source: re.Match[str]) -> str:
+        found = chosen.get(unescape(source[1]))
+        return source[0] if found is None else f'<img src="cid:{found.cid}"'
+
+    if written is None:
+        return None
+    blocks = tuple(replace(block, html=_SOURCE.sub(named, block.html)) for block in written.blocks)
+    return replace(written, blocks=blocks)
 
 
 @lru_cache(maxsize=8192)

@@ -35,6 +35,10 @@ class Source(SQLModel, table=True):
     succeeded_at: datetime | None = instant(nullable=True)
     failures: int = 0
     last_error: str = ""
+    broken_since: datetime | None = instant(nullable=True)
+    told_broken_at: datetime | None = instant(nullable=True)
+    polls: int = Field(default=0, sa_column_kwargs={"server_default": sa.text("0")}, description="that succeeded")
+    not_modified: int = Field(default=0, sa_column_kwargs={"server_default": sa.text("0")}, description="answers 304")
     created_at: datetime = instant()
 
 
@@ -100,6 +104,13 @@ class Query(SQLModel, table=True):
     language: str
     created_at: datetime = instant()
     backfilled_at: datetime | None = instant(nullable=True, index=True)
+
+
+class QueryChange(SQLModel, table=True):
+    """A query that may have begun or ceased to be live, under the number that the counter `topics` had then."""
+
+    version: int = Field(primary_key=True)
+    query_id: int = Field(primary_key=True)
 
 
 class Topic(SQLModel, table=True):

@@ -125,6 +125,7 @@ class AlarmName(StrEnum):
     BOUNCES = "bounces"
     VOLUME = "volume"
     TEMPLATE = "template"
+    SOURCE = "source"
 
 
 class Layout(StrEnum):

@@ -25,13 +25,15 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     optin       people who come by themselves: a request and its mail; `choices` checks it, `limits` (with `providers`
                 and `disposable`) bound it, `own_topics` are what only they see
     confirmation  the second half of it: the button that makes a reader of who asked
-    shelf       the latest articles in memory, for trying a query out; `trial` explains one on one article
+    shelf       the latest articles in memory, for trying a query out; `trial` explains one on one article;
+                `suggestions` are what queries could be about
     departure   people who leave with one click (`together`: many at once), get `less` instead, or take it back
     preferences all that a reader gets, as one sheet, and as they want it
     account     who holds a link; a fresh one opens the `dossier`, the erasure and the `relocation` to another address
     ingest      due sources → articles with their matches (`matching`, with `index_file` for the topic index on disk)
     publishing  articles that a program brings, by the way of all others; `access` is who may: tokens and their scopes
     catalogue   sources and topics that operators bring by command or page, beside those that config declares
+    census      what the publisher's topics find, and which find nothing, everything or the same
     operators   who may use the admin pages, by password (`passwords`) or link; `audit` is the log of what they changed
     editions    what a person writes (`manuscript` reads it, `clippings` are the stories in it), and how it is stopped;
                 `proof` shows it before anybody gets it, `circulation` says how many have

@@ -44,9 +44,12 @@ async def _best(ctx: Context, tx: Transaction, edition: Edition, order: prose.St
     """The stories of a topic, or of all the newsletter offers: those that most sources told, then the best match."""
     queries = await _queries(ctx, tx, edition, order)
     release = await counter(tx, "release")
-    found = await planning.candidates(tx, queries, after=0, upto=release, seen_from=now - order.since)
+    earliest = now - order.since
+    found = await planning.candidates(tx, queries, after=0, upto=release, seen_from=earliest)
     best: dict[int, Candidate] = {}
-    for candidate in (one for some in found.values() for one in some if not one.is_backlog):
+    for candidate in (one for some in found.values() for one in some):
+        if candidate.is_backlog and candidate.published_at < earliest:
+            continue
         known = best.get(candidate.cluster_id)
         if known is None or _rank(candidate) > _rank(known):
             best[candidate.cluster_id] = candidate

@@ -113,7 +113,8 @@ async def _sources(ctx: Context, tx: Transaction, now: datetime, pause_missing: 
 def another_place(now: datetime) -> dict[str, Any]:
     """A source that moved: what we knew of the old place's answers is void, and its next poll is a first poll."""
     validators = {"etag": "", "last_modified": "", "body_hash": "", "retry_after_at": None, "failures": 0}
-    return validators | {"next_poll_at": now, "succeeded_at": None, "created_at": now}
+    health = {"broken_since": None, "told_broken_at": None, "polls": 0, "not_modified": 0}
+    return validators | health | {"next_poll_at": now, "succeeded_at": None, "created_at": now}
 
 
 async def _topics(ctx: Context, tx: Transaction, now: datetime, pause_missing: bool, report: DeclareReport) -> None:

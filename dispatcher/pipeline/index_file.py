@@ -1,4 +1,4 @@
-"""The topic index on disk, beside an SQLite database: read at a start, written when it has become another."""
+"""The topic index on disk, read at a start and written when it has become another."""
 
 from __future__ import annotations
 

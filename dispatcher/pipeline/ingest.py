@@ -19,6 +19,7 @@ from dispatcher.errors import StoreError
 from dispatcher.model.content import Article, Sighting, Source
 from dispatcher.model.raw import RawArticle
 from dispatcher.observability.logs import logger
+from dispatcher.pipeline.ailments import account
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.matching import backfill, match
 from dispatcher.pipeline.quarantine import apart
@@ -79,8 +80,11 @@ async def _poll_safely(ctx: Context, source: Source, now: datetime, report: Inge
         log.exception("source failed on our side", source=source.name, source_id=source.id)
         later = now + max(timedelta(seconds=source.poll_every), timedelta(hours=1))
         text = f"internal error: {type(error).__name__}: {error}"
+        since = source.broken_since or now
         async with ctx.store.write() as tx:
-            await sources.finish(tx, source, now, later, last_error=text, failures=source.failures + 1)
+            await sources.finish(
+                tx, source, now, later, last_error=text, failures=source.failures + 1, broken_since=since
+            )
 
 
 async def _poll(ctx: Context, source: Source, now: datetime, report: IngestReport) -> None:
@@ -93,7 +97,7 @@ async def _poll(ctx: Context, source: Source, now: datetime, report: IngestRepor
     _tell(source, reading, report)
     await _keep_safely(ctx, source, _distinct(reading.items), now, report)
     async with ctx.store.write() as tx:
-        await _keep_source(tx, source, reading, now)
+        await _keep_source(ctx, tx, source, reading, now)
     if reading.failure is None:
         ctx.fingerprints[source.id or 0] = dict(reading.fingerprints)
 
@@ -135,7 +139,7 @@ def _tell(source: Source, reading: Reading, report: IngestReport) -> None:
         log.info("source works again", source=source.name, after=source.failures)
 
 
-async def _keep_source(tx: Transaction, source: Source, reading: Reading, now: datetime) -> None:
+async def _keep_source(ctx: Context, tx: Transaction, source: Source, reading: Reading, now: datetime) -> None:
     poll = next_poll(timedelta(seconds=source.poll_every), source.failures, reading, now)
     next_poll_at = now + SETTLING if reading.pending else poll.next_poll_at
     changes: dict[str, Any] = {
@@ -143,9 +147,11 @@ async def _keep_source(tx: Transaction, source: Source, reading: Reading, now: d
         "failures": poll.failures,
         "retry_after_at": poll.retry_after_at,
         "last_error": reading.failure.reason if reading.failure else "",
+        **await account(ctx, tx, source, reading.failure, now),
     }
     if reading.failure is None:
-        changes |= {"succeeded_at": now}
+        counted = {"polls": source.polls + 1, "not_modified": source.not_modified + reading.not_modified}
+        changes |= {"succeeded_at": now, **counted}
         if not reading.unchanged:
             changes |= {
                 "etag": reading.etag,

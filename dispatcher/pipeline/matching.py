@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from dispatcher.model.content import Article
@@ -78,9 +79,7 @@ async def _prepare_index(ctx: Context) -> None:
         version = await topics.version(tx)
         live = await topics.live_queries(tx) if not ctx.queries and version != ctx.index_version else {}
     if len(live) > WORTHWHILE:
-        path = ctx.store.path
-        beside = path.with_name(f"{path.name}-topics") if path else None
-        index = await asyncio.to_thread(build, live, beside)
+        index = await asyncio.to_thread(build, live, _file(ctx))
         if not ctx.queries:  # nobody was faster
             ctx.index, ctx.queries, ctx.index_version = index, live, version
             for query_id, reason in index.broken.items():
@@ -91,19 +90,41 @@ async def _prepare_index(ctx: Context) -> None:
         index.finish(compaction)
 
 
+def _file(ctx: Context) -> Path | None:
+    """Where the index is kept for the next start: where the settings say, or beside an SQLite database."""
+    if named := ctx.settings.ingest.index_file:
+        return ctx.settings.resolve(named)
+    path = ctx.store.path
+    return path.with_name(f"{path.name}-topics") if path else None
+
+
 async def sync_index(ctx: Context, tx: Transaction) -> None:
-    """Make the index in memory say what the database's live queries are, if any process has changed them."""
+    """Make the index in memory say what the database's live queries are, if any process has changed them.
+
+    Only what has changed is read, unless this process has missed too much.
+    """
     version = await topics.version(tx, hold=True)
     if version == ctx.index_version:
         return
-    live = await topics.live_queries(tx)
-    for query_id in ctx.queries.keys() - live.keys():
+    changes = await topics.changes(tx, ctx.index_version, version)
+    if changes is None:
+        live = await topics.live_queries(tx)
+        changes = {**dict.fromkeys(ctx.queries.keys() - live.keys()), **live}
+    for query_id, what in changes.items():
+        _take_over(ctx, query_id, what)
+    ctx.index_version = version
+
+
+def _take_over(ctx: Context, query_id: int, what: tuple[str, str] | None) -> None:
+    """Have a query in the index as it is now; None is not live."""
+    if what is None:
         ctx.index.remove(query_id)
-    for query_id in [query_id for query_id, what in live.items() if ctx.queries.get(query_id) != what]:
-        ctx.index.add(query_id, *live[query_id])
+        ctx.queries.pop(query_id, None)
+    elif ctx.queries.get(query_id) != what:
+        ctx.index.add(query_id, *what)
+        ctx.queries[query_id] = what
         if query_id in ctx.index.broken:
             log.error("a stored query cannot be used", query_id=query_id, reason=ctx.index.broken[query_id])
-    ctx.queries, ctx.index_version = live, version
 
 
 def _new_matches(

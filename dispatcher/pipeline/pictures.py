@@ -62,7 +62,8 @@ class Pictures:
         return pictures.attached(draft, self._by_cid) if self._is_inline(outline) else draft
 
     def _is_inline(self, outline: Outline) -> bool:
-        return bool(outline.sections) and self._ctx.letter(outline.newsletter_id).theme.get("images") == "inline"
+        has_any = bool(outline.sections or outline.written)
+        return has_any and self._ctx.letter(outline.newsletter_id).theme.get("images") == "inline"
 
     def _with(self, told: Told, picture: Picture) -> Told:
         found = self._inside.get((told, picture))

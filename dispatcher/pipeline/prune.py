@@ -71,6 +71,7 @@ async def prune(ctx: Context, now: datetime) -> PruneReport:
     report.networks = await _cut_networks(ctx, now)
     async with ctx.store.write() as tx:
         report.topics = await topics.prune(tx, now - UNDO_WITHIN)
+        await topics.forget_changes(tx)
     async with ctx.store.write() as tx:
         report.entries = await access.prune(tx, now)
         report.entries += await operators.prune(tx, now)

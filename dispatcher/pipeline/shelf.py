@@ -62,6 +62,11 @@ class Shelf:
         since = held[-1][0].published_at if held else None
         return Tried(len(hits), len(held), since, hits[:SHOWN])
 
+    async def documents(self) -> list[Document]:
+        """The latest articles, analysed, newest first."""
+        await self._renew()
+        return [document for _, document in self._held.values()]
+
     async def _renew(self) -> None:
         """Take in what is new, and edited, since the last look."""
         async with self._renewing:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -29,11 +29,12 @@ _DRIVE = re.compile(r"/?[a-zA-Z]:[\\/]")
 class Reading:
     """What a poll gave. Validators, hash and fingerprints are to be kept as they stand here, whatever happened.
 
-    `unchanged`: the source has nothing that it had not at the last success.
+    `unchanged`: the source has nothing that it had not at the last success; `not_modified`: it said so itself (304).
     """
 
     items: tuple[RawArticle, ...] = ()
     unchanged: bool = False
+    not_modified: bool = False
     etag: str = ""
     last_modified: str = ""
     body_hash: str = ""
@@ -88,14 +89,15 @@ async def _read_web(source: Source, fetcher: Fetcher) -> Reading:
     if isinstance(answer, Failure):
         return _failed(source, answer)
     if answer.status == 304:
-        return _unchanged(source, answer.etag or source.etag, answer.last_modified or source.last_modified)
+        kept = _unchanged(source, answer.etag or source.etag, answer.last_modified or source.last_modified)
+        return replace(kept, not_modified=True)
     body_hash = sha256(answer.body).hexdigest()
     if body_hash == source.body_hash:
         return _unchanged(source, answer.etag, answer.last_modified)
     parsed = await sandbox.run(
         feed.parse, answer.body, url=answer.url, content_type=answer.headers.get("content-type", "")
     )
-    return Reading(parsed.items, False, answer.etag, answer.last_modified, body_hash)
+    return Reading(parsed.items, etag=answer.etag, last_modified=answer.last_modified, body_hash=body_hash)
 
 
 async def _read_file(source: Source, path: Path) -> Reading:

@@ -86,6 +86,15 @@ async def article_counts(tx: Transaction) -> dict[int, int]:
     return {row[0]: row[1] for row in rows}
 
 
+async def fresh_counts(tx: Transaction, since: datetime) -> dict[int, int]:
+    """How many articles each source has shown us since an instant, without what its first poll brought."""
+    article, sighting = table(Article), table(Sighting)
+    met = sa.select(sighting.c.source_id, sa.func.count()).join(article, article.c.id == sighting.c.article_id)
+    where = (sighting.c.seen_at >= since) & article.c.is_backlog.is_(False)
+    rows = await tx.execute(met.where(where).group_by(sighting.c.source_id))
+    return {row[0]: row[1] for row in rows}
+
+
 async def has_articles(tx: Transaction, source_id: int) -> bool:
     """Whether any article or sighting still points at the source."""
     article, sighting = table(Article), table(Sighting)

@@ -10,12 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from dispatcher.model.audience import Subscription
-from dispatcher.model.content import Match, Query, Topic
+from dispatcher.model.content import Match, Query, QueryChange, Topic
 from dispatcher.model.values import SubscriptionStatus
 from dispatcher.store import issues
 from dispatcher.store.engine import Transaction, add, add_new, among, chunks, counter, many, one, raise_counter, table
 
 TOPIC, QUERY, MATCH, SUBSCRIPTION = table(Topic), table(Query), table(Match), table(Subscription)
+CHANGE = table(QueryChange)
+CHANGES_KEPT = 10_000  # steps of the version; who has missed more reads all queries anew
 PUBLIC = TOPIC.c.owner_id.is_(None)
 IS_BLANK = QUERY.c.text == ""
 """The query of topics that stand for a newsletter itself: no article matches it, and nobody asks."""
@@ -24,6 +26,12 @@ IS_BLANK = QUERY.c.text == ""
 async def every(tx: Transaction) -> list[Topic]:
     """The publisher's topics by slug. Readers' own are nobody else's business."""
     return await many(tx, Topic, PUBLIC, order=TOPIC.c.slug)
+
+
+async def newest(tx: Transaction, *, limit: int) -> list[Topic]:
+    """The publisher's topics that articles are asked about, newest first."""
+    asked = TOPIC.c.is_paused.is_(False) & (TOPIC.c.query_text != "")
+    return await many(tx, Topic, PUBLIC & asked, order=TOPIC.c.id.desc(), limit=limit)
 
 
 async def by_slug(tx: Transaction, slug: str, *, owner_id: int | None = None) -> Topic | None:
@@ -59,7 +67,7 @@ async def insert(tx: Transaction, topic: Topic) -> int:
     """Store a new topic. Its query is matched from the next article on, and backwards by the next ingest."""
     await _rouse(tx, topic.query_id)
     topic_id = await add(tx, topic)
-    await raise_counter(tx, "topics")
+    await _note_change(tx, {topic.query_id})
     return topic_id
 
 
@@ -70,8 +78,9 @@ async def write(tx: Transaction, topic_id: int, **changes: Any) -> None:
     elif changes.get("is_paused") is False:
         topic = await one(tx, Topic, TOPIC.c.id == topic_id)
         await _rouse(tx, topic.query_id if topic else 0)
+    touched = await _query_of(tx, topic_id) | ({changes["query_id"]} if "query_id" in changes else set())
     await tx.execute(sa.update(TOPIC).where(TOPIC.c.id == topic_id).values(**changes))
-    await raise_counter(tx, "topics")
+    await _note_change(tx, touched)
 
 
 async def _rouse(tx: Transaction, query: int) -> None:
@@ -85,8 +94,19 @@ async def remove(tx: Transaction, topic_id: int) -> None:
     """Delete a topic with its subscriptions and its issues; its query stays while it has matches or other topics."""
     await tx.execute(sa.delete(SUBSCRIPTION).where(SUBSCRIPTION.c.topic_id == topic_id))
     await issues.forget(tx, topic_id)
+    touched = await _query_of(tx, topic_id)
     await tx.execute(sa.delete(TOPIC).where(TOPIC.c.id == topic_id))
-    await raise_counter(tx, "topics")
+    await _note_change(tx, touched)
+
+
+async def _query_of(tx: Transaction, topic_id: int) -> set[int]:
+    return {row[0] for row in await tx.execute(sa.select(TOPIC.c.query_id).where(TOPIC.c.id == topic_id))}
+
+
+async def _note_change(tx: Transaction, query_ids: set[int]) -> None:
+    """Raise the version, and note which queries that is about. The counter's row makes others wait for our commit."""
+    version = await raise_counter(tx, "topics")
+    await add_new(tx, QueryChange, [{"version": version, "query_id": query_id} for query_id in sorted(query_ids)])
 
 
 async def prune(tx: Transaction, ended_before: datetime) -> int:
@@ -111,6 +131,30 @@ async def live_queries(tx: Transaction) -> dict[int, tuple[str, str]]:
     asked = QUERY.c.id.in_(live) & ~IS_BLANK
     rows = await tx.execute(sa.select(QUERY.c.id, QUERY.c.text, QUERY.c.language).where(asked))
     return {row[0]: (row[1], row[2]) for row in rows}
+
+
+async def changes(tx: Transaction, known: int, version: int) -> dict[int, tuple[str, str] | None] | None:
+    """What has changed between two versions: text and language of each query, None for one that is not live (any more).
+
+    None if not every step is noted: then all queries have to be read anew.
+    """
+    if known < 0 or version - known > CHANGES_KEPT:
+        return None
+    rows = await tx.execute(sa.select(CHANGE).where((CHANGE.c.version > known) & (CHANGE.c.version <= version)))
+    noted = [(row[0], row[1]) for row in rows]
+    if len({step for step, _ in noted}) != version - known:
+        return None
+    found: dict[int, tuple[str, str] | None] = dict.fromkeys(sorted({query_id for _, query_id in noted}))
+    followed = sa.exists().where((TOPIC.c.query_id == QUERY.c.id) & TOPIC.c.is_paused.is_(False))
+    live = sa.select(QUERY.c.id, QUERY.c.text, QUERY.c.language).where(followed & ~IS_BLANK)
+    for part in chunks(list(found)):
+        found.update((row[0], (row[1], row[2])) for row in await tx.execute(live.where(QUERY.c.id.in_(part))))
+    return found
+
+
+async def forget_changes(tx: Transaction) -> None:
+    """Forget the steps that are too old to be of use."""
+    await tx.execute(sa.delete(CHANGE).where(CHANGE.c.version <= await version(tx) - CHANGES_KEPT))
 
 
 async def unmatched_backwards(tx: Transaction) -> list[Query]:

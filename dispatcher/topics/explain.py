@@ -85,8 +85,8 @@ def explain(text: str, document: Document, language: str, *, article: Mapping[st
         for leaf in sorted(plan.probes, key=lambda leaf: leaf.at)
     )
     score = plan.score(document)
-    blame = _blame(plan.node, {leaf for leaf in found if found[leaf]})
-    return Explanation(score is not None, score, lines, blame.missing, blame.forbidden)
+    lack = blame(plan.node, {leaf for leaf in found if found[leaf]})
+    return Explanation(score is not None, score, lines, lack.missing, lack.forbidden)
 
 
 def _negated(node: Node) -> Iterator[Leaf]:
@@ -98,17 +98,17 @@ def _negated(node: Node) -> Iterator[Leaf]:
             yield from leaves(child)
 
 
-def _blame(node: Node, found: Collection[Leaf]) -> Blame:
+def blame(node: Node, found: Collection[Leaf]) -> Blame:
     """What keeps an article, in which these leaves are found, from matching this part of the query: nothing if it does.
 
     Of an OR that fails the whole is missing, unless one of its parts would do but for what it forbids.
     """
     match node:
         case And(children):
-            return _together([_blame(child, found) for child in children])
+            return _together([blame(child, found) for child in children])
         case Or(children):
-            blames = [_blame(child, found) for child in children]
-            but_for = [blame for blame in blames if not blame.missing]
+            blames = [blame(child, found) for child in children]
+            but_for = [one for one in blames if not one.missing]
             if not but_for:
                 return Blame(missing=(write(node),))
             return Blame() if Blame() in but_for else _together(but_for)

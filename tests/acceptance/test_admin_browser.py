@@ -13,6 +13,7 @@ from browser import Window, window
 from dispatcher import clock
 from dispatcher.model.outbound import Delivery
 from dispatcher.model.values import DeliveryKind, DeliveryStatus, Role
+from dispatcher.pipeline import editions
 from dispatcher.pipeline import operators as people
 from dispatcher.pipeline.context import Context
 from dispatcher.store.engine import add
@@ -20,12 +21,12 @@ from dispatcher.store.engine import add
 PAGES = (
     "", "/sources", "/sources/1", "/topics", "/topics/1", "/query", "/readers", "/readers/1", "/readers/1/preview",
     "/deliveries?status=failed", "/deliveries/1", "/log", "/sessions", "/operators", "/tables/subscribers",
-    "/tables/deliveries", "/tables/articles", "/tables/articles/detail?pk=1",
+    "/tables/deliveries", "/tables/articles", "/tables/articles/detail?pk=1", "/editions", "/editions/1",
 )  # fmt: skip
 
 
 async def furnish(ctx: Context) -> None:
-    """An owner, and a delivery that failed with hostile words."""
+    """An owner, and a delivery that failed with hostile words; a draft full of them."""
     now = clock.now()
     await hire(ctx, "ann", Role.OWNER)
     async with ctx.store.write() as tx:
@@ -36,6 +37,7 @@ async def furnish(ctx: Context) -> None:
             reason=f"550 5.1.1 {HOSTILE}",
         )  # fmt: skip
         await add(tx, failed)
+        await editions.keep(ctx, tx, f"---\nsubject: What {HOSTILE}\n---\n{HOSTILE}\n", now, name="week.md")
 
 
 async def sign_in(here: Window, url: str) -> None:

@@ -116,6 +116,22 @@ def test_topics_test_says_whether_and_why_an_article_matches(query: str, code: i
     assert (found.code, found.json["matched"]) == (code, code == 0)
 
 
+def test_topics_are_suggested_from_a_file_an_article_and_a_word(room: Path) -> None:
+    ok(room, "topics", "add", "gulls", "ferry gull", "--name", "Gulls")
+    from_file = in_json(room, "topics", "suggest", "news/ferry.txt")
+    assert "ferry" in " ".join(one["query"] for one in from_file["phrases"])
+    assert {"slug": "gulls", "name": "Gulls", "missing": ["gull"], "forbidden": []} in from_file["topics"]
+    assert "gulls" in ok(room, "topics", "suggest", "news/ferry.txt")
+    assert "forms" in ok(room, "topics", "suggest", "ferries")
+    assert "no article has the id 4711" in dispatcher(room, "topics", "suggest", "4711").err
+
+
+def test_topics_stats_tells_what_each_finds(room: Path) -> None:
+    ok(room, "topics", "add", "gulls", "ferry gull")
+    assert "gulls" in in_json(room, "topics", "stats")["silent"]
+    assert "never matched anything: " in ok(room, "topics", "stats")
+
+
 def test_topics_test_marks_the_words_it_found(room: Path) -> None:
     assert "A new **ferry**" in ok(room, "topics", "test", "ferry", "--article", "news/ferry.txt")
 

@@ -67,7 +67,7 @@ def test_every_listing_speaks_json() -> None:
     groups = {command[0] for command in COMMANDS if command[1:] == ("list",)}
     assert groups == {
         "sources", "topics", "subscribers", "suppressions", "articles", "deliveries", "webhooks", "tokens", "operators",
-        "templates",
+        "templates", "editions",
     }  # fmt: skip
 
 

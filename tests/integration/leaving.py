@@ -33,6 +33,13 @@ TOPICS = (
 )
 
 
+def when_due(now: datetime | None = None) -> datetime:
+    """When the next digests are due, whatever the hour is now."""
+    now = now or clock.now()
+    at = now.replace(hour=7, minute=31, second=0, microsecond=0)
+    return at if at > now else at + timedelta(days=1)
+
+
 @dataclass
 class Room:
     """A context, a browser in front of its pages, and what left for the readers."""

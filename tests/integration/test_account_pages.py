@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from leaving import ANN, BEN, Room, open_room
+from leaving import ANN, BEN, Room, open_room, when_due
 
 from dispatcher import clock
 from dispatcher.model.audience import Endpoint, Schedule, Subscriber, Subscription
@@ -45,7 +45,7 @@ async def room(furnished_url: str, tmp_path: Path) -> AsyncIterator[Room]:
     """The pages, on each engine, with a digest for everybody in the outbox."""
     async with open_room(tmp_path, furnished_url, clock.now()) as opened:
         await ingest(opened.ctx, clock.now(), everything=True)
-        await plan(opened.ctx, clock.now() + timedelta(days=1))
+        await plan(opened.ctx, when_due())
         yield opened
 
 
@@ -73,7 +73,7 @@ async def test_a_fresh_link_opens_everything_and_only_for_an_hour(room: Room) ->
 
 
 async def test_the_data_is_all_there_and_nobody_elses(room: Room) -> None:
-    await send(room.ctx, clock.now() + timedelta(days=1))
+    await send(room.ctx, when_due())
     await room.client.post(await room.preferences_path() + "/verify")
     answer = await room.client.post(f"{await room.account_path()}/export")
     assert answer.status == 200
@@ -108,8 +108,8 @@ async def test_an_address_changes_only_when_the_new_mailbox_says_so_and_nothing_
         assert (await room.client.get(path)).status == 410
     assert (await room.client.get(await room.preferences_path(NEW))).status == 200
 
-    for later in (timedelta(0), timedelta(days=1)):
-        await send(room.ctx, clock.now() + later)
+    for at in (clock.now(), when_due()):
+        await send(room.ctx, at)
     assert sorted(kept.recipient for kept in room.transport.messages) == sorted([ANN, BEN, NEW, NEW])
     told = [kept for kept in room.transport.messages if kept.recipient == ANN]
     assert b"address" in told[0].data
@@ -151,7 +151,7 @@ def _aged(opt_in: OptIn) -> object:
 
 
 async def test_what_a_sender_has_claimed_goes_to_the_new_address_too(room: Room) -> None:
-    later = clock.now() + timedelta(days=1)
+    later = when_due()
     link = await asked(room)
     async with room.ctx.store.write() as tx:
         claim = await claims.claim(tx, room.ctx.instance.instance_id, later, limit=50)
@@ -219,7 +219,7 @@ async def test_a_second_request_for_a_mailbox_is_met_with_silence(room: Room) ->
 async def test_erasing_asks_again_and_then_nothing_is_left_but_a_hash(room: Room) -> None:
     await room.client.post(await asked(room))
     other = await asked(room, "third@new.example", NEW)
-    await send(room.ctx, clock.now() + timedelta(days=1))
+    await send(room.ctx, when_due())
     path, preferences, leave = (
         await room.account_path(NEW), await room.preferences_path(NEW), await room.leave_path(NEW)
     )  # fmt: skip

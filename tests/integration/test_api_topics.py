@@ -101,3 +101,19 @@ async def test_a_topic_is_checked_as_in_config(shop: Program, body: object, poin
     told = await shop.post("/topics", body)
     assert told.status == 422
     assert [error["pointer"] for error in told.json["errors"]] == [pointer]
+
+
+async def test_topics_are_suggested_from_an_article_a_text_and_a_word(shop: Program) -> None:
+    await shop.post("/topics", {"slug": "dear", "query": "ferry price", "name": "Dear ferries"})
+    story = {"title": "A car ferry", "body": "The car ferry waits. The car ferry is late."}
+    kept = (await shop.post("/articles", story)).json["article"]["id"]
+    for asked in ({"article": kept}, {"text": story}):
+        told = await shop.post("/topics/suggest", asked)
+        assert told.status == 200
+        assert '"car ferry"' in {one["query"] for one in told.json["phrases"]}
+        assert told.json["topics"] == [{"slug": "dear", "name": "Dear ferries", "missing": ["price"], "forbidden": []}]
+    told = await shop.post("/topics/suggest", {"word": "ferries", "language": "en"})
+    assert told.json["inflections"] == [{"query": "ferry", "articles": 1}]
+    assert (await shop.post("/topics/suggest", {"article": 2_000_000})).status == 404
+    assert (await shop.post("/topics/suggest", {"word": "ferry", "article": 1})).status == 422
+    assert (await shop.post("/topics/suggest", {})).status == 422

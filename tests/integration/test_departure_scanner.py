@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from builders import atom
-from leaving import ANN, URL, Room, open_room
+from leaving import ANN, URL, Room, open_room, when_due
 from sqlmodel import SQLModel
 
 from dispatcher import clock
@@ -80,8 +80,8 @@ async def every_mail(room: Room) -> None:
     await optin.lost(ctx, ANN, "10.0.0.0/24", now)
     await plan(ctx, now)
     await send(ctx, now)
-    await plan(ctx, now + timedelta(days=1))
-    await send(ctx, now + timedelta(days=1))
+    await plan(ctx, when_due(now))
+    await send(ctx, when_due(now))
     async with ctx.store.read() as tx:
         opt_in = next(row for row in await many(tx, OptIn) if row.subscriber_id)
     token = room.path(Action(Purpose.ADDRESS, (opt_in.id or 0,), now + timedelta(hours=1))).removeprefix("/a/")

@@ -24,7 +24,7 @@ from dispatcher.pipeline.ingest import ingest
 from dispatcher.pipeline.plan import plan
 from dispatcher.pipeline.send import send
 from dispatcher.store import editions as stored
-from dispatcher.store import subscribers
+from dispatcher.store import outbox, subscribers
 
 MONDAY = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 WEEK = """---
@@ -51,6 +51,12 @@ def manuscript(*facts: str) -> str:
     return WEEK.format(facts="\n".join(facts))
 
 
+OLD = (
+    ("one", "Badger seen in market square", MONDAY - timedelta(hours=9)),
+    ("zero", "Badger of last winter", MONDAY - timedelta(days=60)),
+)
+
+
 class House:
     """A newsletter on one database, with readers in several places, and what they were sent."""
 
@@ -60,7 +66,7 @@ class House:
     @asynccontextmanager
     async def open(self, now: datetime = MONDAY) -> AsyncIterator[Context]:
         """A process of it."""
-        feed = atom(self.folder / "feed.xml", ("one", "Badger seen in market square", MONDAY - timedelta(hours=9)))
+        feed = atom(self.folder / "feed.xml", *OLD)
         people = [
             subscriber("ann@reader.example", "badgers", name="Ann", timezone="Europe/London"),
             subscriber("ben@reader.example", "boats", timezone="America/New_York", locale="de"),
@@ -168,6 +174,27 @@ async def test_each_reader_gets_it_at_that_hour_in_their_own_zone(house: House) 
         await release.release(ctx, datetime(2026, 3, 3, 20, 1, tzinfo=UTC))
         assert await status_of(ctx, slug) is EditionStatus.SENT
     assert house.readers == ["ann", "ben", "cleo"]
+
+
+@pytest.mark.parametrize(
+    ("hour", "london", "new_york"),
+    [
+        ("2026-03-29 01:30", "2026-03-29 01:30", "2026-03-29 05:30"),  # London has no such hour: its clock says 02:30
+        ("2026-10-25 01:30", "2026-10-25 00:30", "2026-10-25 05:30"),  # London has it twice: the first counts
+        ("2026-11-01 01:30", "2026-11-01 01:30", "2026-11-01 05:30"),  # so has New York
+    ],
+)
+async def test_an_hour_that_a_clock_leaves_out_or_shows_twice_comes_once(
+    house: House, hour: str, london: str, new_york: str
+) -> None:
+    async with house.open() as ctx:
+        await house.write(ctx, f"send_at: {hour}", "in_reader_zone: true")
+        for days in range(-1, 2):
+            await release.release(ctx, datetime.fromisoformat(f"{hour}Z") + timedelta(days=days))
+        async with ctx.store.read() as tx:
+            slots = {mail.recipient[:3]: mail.slot_at for mail in await outbox.listing(tx)}
+    assert (f"{slots['ann']:%Y-%m-%d %H:%M}", f"{slots['ben']:%Y-%m-%d %H:%M}") == (london, new_york)
+    assert len(slots) == 3
 
 
 async def test_who_moves_to_a_zone_that_had_it_already_still_gets_it(house: House) -> None:
@@ -288,16 +315,41 @@ async def test_a_draft_may_be_written_anew_and_one_on_its_way_may_not(house: Hou
     assert slug == "what-a-week"
 
 
+async def test_every_portion_gets_the_same_octets_whatever_happens_to_its_stories_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "PORTION", 1)
+    async with house.open() as ctx:
+        await ingest(ctx, MONDAY, everything=True)
+        later = MONDAY + timedelta(hours=1)
+        told = ("two", "Badger opens the harbour", MONDAY + timedelta(minutes=5))
+        atom(house.folder / "feed.xml", told)
+        await ingest(ctx, later, everything=True)
+        slug = await house.write(ctx, "timezone: [Europe/London, America/New_York]")
+        async with ctx.store.read() as tx:
+            number = (await editions.named(tx, slug)).id or 0
+        async with ctx.store.write() as tx:
+            assert await release._serve(ctx, tx, number, later) == 1
+        await send(ctx, later)
+        atom(house.folder / "feed.xml", ("three", "Badger wins the race", later), told)
+        await ingest(ctx, later + timedelta(hours=1), everything=True)
+        await release.release(ctx, later + timedelta(hours=1))
+        await send(ctx, later + timedelta(hours=1))
+    for reader in ("ann", "ben"):
+        text = house.parsed(reader).get_body(("plain",)).get_content()
+        assert ("opens the harbour" in text, "wins the race" in text) == (True, False)
+
+
 async def test_its_stories_are_those_of_the_moment_when_it_began_to_be_sent(house: House) -> None:
     async with house.open() as ctx:
         await house.write(ctx)
-        await ingest(ctx, MONDAY, everything=True)  # a first poll: what it brings is the back catalogue
-        feed = ("two", "Badger opens the harbour", MONDAY + timedelta(minutes=5))
-        atom(house.folder / "feed.xml", ("one", "Badger seen in market square", MONDAY - timedelta(hours=9)), feed)
+        await ingest(ctx, MONDAY, everything=True)
+        atom(house.folder / "feed.xml", *OLD, ("two", "Badger opens the harbour", MONDAY + timedelta(minutes=5)))
         later = MONDAY + timedelta(hours=1)
         await ingest(ctx, later, everything=True)
         await release.release(ctx, later)
         await send(ctx, later)
     text = house.parsed("ben").get_body(("plain",)).get_content()
     assert "Badger opens the harbour" in text
-    assert "market square" not in text
+    assert "Badger seen in market square" in text
+    assert "last winter" not in text, "the back catalogue of a new source is no news"

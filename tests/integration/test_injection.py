@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -80,9 +81,11 @@ WRITABLE = tuple(poison.encode("utf-8", "replace").decode() for poison in POISON
 
 FIELDS = {
     "dkim-signature", "from", "to", "subject", "date", "message-id", "list-unsubscribe", "list-unsubscribe-post",
-    "reply-to", "list-id", "list-post", "precedence", "auto-submitted", "mime-version", "content-type",
+    "reply-to", "list-id", "list-post", "feedback-id", "precedence", "auto-submitted", "mime-version", "content-type",
 }  # fmt: skip
-OF_A_LETTER = FIELDS - {"list-unsubscribe", "list-unsubscribe-post", "list-id", "list-post", "precedence"}
+OF_A_LETTER = FIELDS - {
+    "list-unsubscribe", "list-unsubscribe-post", "list-id", "list-post", "feedback-id", "precedence",
+}  # fmt: skip
 VERBS = {"EHLO", "MAIL", "RCPT", "DATA", "RSET", "QUIT", "NOOP", "BDAT"}
 SERVERS = ("aiosmtpd", "pipelined", "chunked", "plain", "sloppy-pipelined", "sloppy-plain")
 
@@ -253,6 +256,7 @@ async def test_s8_nor_can_the_newsletters_own_names_and_address_end_a_letter(tmp
                 "reply_to": "Desk <desk@gazette.example>",
             }
             ctx.newsletter = Newsletter(**known | named)
+            ctx.publications = replace(ctx.publications, by_id={ctx.newsletter.id or 0: ctx.newsletter})
             async with ctx.store.write() as tx:
                 await letters.post(ctx, tx, LetterName.CONFIRM, to=address(number), key=f"confirm:{number}", now=SLOT,
                                    name=f"Ann{poison}", topics=[f"Topic{poison}", poison])  # fmt: skip

@@ -22,7 +22,7 @@ from dispatcher.delivery.memory import MemoryTransport
 from dispatcher.delivery.signing_key import make_rsa, pem_of
 from dispatcher.digest.assembly import assemble
 from dispatcher.model.outbound import Delivery, Piece
-from dispatcher.pipeline import wires
+from dispatcher.pipeline import editions, wires
 from dispatcher.pipeline.context import Context, open_context
 from dispatcher.pipeline.declare import declare
 from dispatcher.pipeline.ingest import ingest
@@ -189,3 +189,17 @@ async def test_the_signature_covers_the_pictures(
     monkeypatch.setattr(dkim, "time", type("Then", (), {"time": staticmethod(lambda: SLOT.timestamp() + 60)}))
     assert dkim.verify(octets, dnsfunc=lambda name, timeout=5: key.record.encode())
     assert len(parsed(octets)[2]) == 3
+
+
+async def test_an_editions_own_pictures_are_inside_as_well(tmp_path: Path, furnished_url: str, web: WebServer) -> None:
+    text = f"---\nsubject: A week\n---\n![A jpg]({web.url('/jpg')})\n\n![None]({web.url('/webp')})\n"
+    async with desk(tmp_path, furnished_url, web, BEFORE) as ctx:
+        async with ctx.store.write() as tx:
+            kept = await editions.keep(ctx, tx, text, BEFORE, name="week.md")
+            await editions.schedule(tx, kept.slug, BEFORE, at=BEFORE)
+        await plan(ctx, BEFORE)
+        octets, other = await made(ctx)
+    _, html, pictures = parsed(octets)
+    assert list(pictures.values()) == [BY_KIND["jpg"]]
+    assert re.findall('<img [^>]*src="(?:cid:)?([^"]*)"', html) == [next(iter(pictures)).strip("<>"), web.url("/webp")]
+    assert parsed(other)[2] == pictures

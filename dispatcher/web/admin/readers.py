@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import replace
 from datetime import datetime
 
 from starlette.exceptions import HTTPException
@@ -15,11 +13,10 @@ from dispatcher.model.audience import Subscriber
 from dispatcher.model.values import PausedBy, SubscriberStatus
 from dispatcher.pipeline import departure, enrolment
 from dispatcher.pipeline.admission import suppressed
-from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.hooks import announce
 from dispatcher.pipeline.preview import Preview, Silence, preview
+from dispatcher.pipeline.proof import harmless
 from dispatcher.store import Transaction, desk, outbox, subscribers, topics
-from dispatcher.tokens import Keyring
 from dispatcher.web.admin.desk import Done, acting, desk_page, known_or_404, number_in_path, plain
 from dispatcher.web.admin.sessions import Signed
 from dispatcher.web.asking import context_of
@@ -115,7 +112,7 @@ async def erase(request: Request, who: Signed) -> Response:
 async def next_digest(request: Request, who: Signed) -> Response:
     """The digest that a person would get next, in a frame that can do nothing."""
     reader = await _found(request)
-    seen = await preview(_harmless(context_of(request)), reader.email)
+    seen = await preview(harmless(context_of(request)), reader.email)
     silence = seen if isinstance(seen, Silence) else None
     framed = {"Content-Security-Policy": f"{POLICY}; frame-src 'self'"}
     return await desk_page(request, who, "preview", headers=framed, reader=reader, seen=seen, silence=silence)
@@ -123,15 +120,10 @@ async def next_digest(request: Request, who: Signed) -> Response:
 
 async def letter(request: Request, who: Signed) -> Response:
     """What stands in the frame."""
-    seen = await preview(_harmless(context_of(request)), (await _found(request)).email)
+    seen = await preview(harmless(context_of(request)), (await _found(request)).email)
     if not isinstance(seen, Preview):
         raise HTTPException(404)
     return HTMLResponse(seen.html, headers={"Content-Security-Policy": LETTER})
-
-
-def _harmless(ctx: Context) -> Context:
-    """A context whose links open nothing: who may look at a reader's mail may not act in their name."""
-    return replace(ctx, keyring=Keyring({"preview": secrets.token_bytes(32)}, "preview"))
 
 
 async def _found(request: Request) -> Subscriber:

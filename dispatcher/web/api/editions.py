@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from dispatcher.errors import ConfigError
@@ -31,8 +31,6 @@ from dispatcher.web.api.schemas.editions import (
 routes = router("editions")
 NAME = "manuscript"
 """Stands before the lines in which mistakes are told."""
-
-Move = Annotated[str, Path(pattern=f"^({'|'.join(editions.MOVES)})$")]
 
 
 @routes.get("/editions", response_model=Listed[EditionShown], **needs("editions:read"))
@@ -100,14 +98,35 @@ async def schedule_edition(
     return await call.once(work)
 
 
-@routes.post("/editions/{slug}/{move}", response_model=EditionRead, **needs("editions:write", 409))
-async def move_edition(call: Calling, slug: SlugInPath, move: Move, idempotency_key: IdempotencyKey = None) -> Response:
-    """`unschedule` makes it a draft again, `pause` holds what has not left, `resume` goes on, `cancel` ends it."""
+@routes.post("/editions/{slug}/unschedule", response_model=EditionRead, **needs("editions:write", 409))
+async def unschedule_edition(call: Calling, slug: SlugInPath, idempotency_key: IdempotencyKey = None) -> Response:
+    """Make a scheduled edition a draft again."""
+    return await _move(call, slug, "unschedule")
 
+
+@routes.post("/editions/{slug}/pause", response_model=EditionRead, **needs("editions:write", 409))
+async def pause_edition(call: Calling, slug: SlugInPath, idempotency_key: IdempotencyKey = None) -> Response:
+    """Hold what has not left, and serve nobody more."""
+    return await _move(call, slug, "pause")
+
+
+@routes.post("/editions/{slug}/resume", response_model=EditionRead, **needs("editions:write", 409))
+async def resume_edition(call: Calling, slug: SlugInPath, idempotency_key: IdempotencyKey = None) -> Response:
+    """Go on with a paused edition."""
+    return await _move(call, slug, "resume")
+
+
+@routes.post("/editions/{slug}/cancel", response_model=EditionRead, **needs("editions:write", 409))
+async def cancel_edition(call: Calling, slug: SlugInPath, idempotency_key: IdempotencyKey = None) -> Response:
+    """End an edition for good: what has not left never will."""
+    return await _move(call, slug, "cancel")
+
+
+async def _move(call: Call, slug: str, how: str) -> Response:
     async def work(tx: Transaction) -> Reply:
         await _found(tx, slug)
-        mails = await editions.MOVES[move](tx, slug, call.now)
-        await call.note(tx, f"{move} edition", slug, mails=mails)
+        mails = await editions.MOVES[how](tx, slug, call.now)
+        await call.note(tx, f"{how} edition", slug, mails=mails)
         return made(200, await _read(call, tx, await _found(tx, slug)))
 
     return await call.once(work)

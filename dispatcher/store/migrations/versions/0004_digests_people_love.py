@@ -27,6 +27,10 @@ def upgrade() -> None:
     op.add_column("digest", sa.Column("styles", sa.JSON(), server_default=sa.text("'{}'"), nullable=False))
     op.add_column("digest", sa.Column("rest", sa.JSON(), server_default=sa.text("'[]'"), nullable=False))
     op.add_column("source", sa.Column("priority", sa.Integer(), server_default=sa.text("5"), nullable=False))
+    op.add_column("source", sa.Column("broken_since", UtcDateTime(), nullable=True))
+    op.add_column("source", sa.Column("told_broken_at", UtcDateTime(), nullable=True))
+    op.add_column("source", sa.Column("polls", sa.Integer(), server_default=sa.text("0"), nullable=False))
+    op.add_column("source", sa.Column("not_modified", sa.Integer(), server_default=sa.text("0"), nullable=False))
     op.create_table(
         "issue",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -91,3 +95,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("slug"),
     )
     op.create_index("ix_edition_status", "edition", ["status"])
+    op.create_table(
+        "querychange",
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("query_id", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("version", "query_id"),
+    )

@@ -6,12 +6,16 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
+from dispatcher.config.fields import refused
 from dispatcher.model.content import Article, Topic
 from dispatcher.pipeline.shelf import Sample
+from dispatcher.pipeline.suggestions import ForArticle, ForWord, NearTopic
 from dispatcher.topics.explain import Explanation
+from dispatcher.topics.suggest import Suggestion
 from dispatcher.web.api.fields import (
+    LARGEST,
     At,
     FilledLine,
     Flag,
@@ -157,3 +161,35 @@ class TrialShown(BaseModel):
     among: int | None = None
     since: At | None = None
     articles: list[Found] | None = None
+
+
+class SuggestionsAsked(Sent):
+    """What topics could be about: an article that is stored, a text, or a word."""
+
+    article: Annotated[int | None, Field(ge=1, le=LARGEST, strict=True, description="The id of a stored one.")] = None
+    text: SampleText | None = None
+    word: Line = ""
+    language: Annotated[LanguageOrBlank, Field(description="Of text or word; the site's by default.")] = ""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if sum((self.article is not None, self.text is not None, bool(self.word))) != 1:
+            raise refused("names not just one of `article`, `text` and `word`")
+        return self
+
+
+class SuggestionsShown(BaseModel):
+    """What would make good topics: `phrases`, each with the number of `among` stored articles that have it.
+
+    For an article also the `topics` that it misses by one part; for a word the `inflections` that the articles have.
+    """
+
+    phrases: list[Suggestion]
+    topics: list[NearTopic] | None = None
+    inflections: list[Suggestion] | None = None
+    among: int
+
+    @classmethod
+    def of(cls, found: ForArticle | ForWord) -> Self:
+        """From the suggestions."""
+        return cls(**asdict(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -116,7 +117,6 @@ async def _add(url: str, name: str, every: str, tags: list[str], priority: int) 
 def _place(url: str) -> str:
     """What was meant by a source on the command line: a path there is relative to where one stands."""
     import os
-    from pathlib import Path
 
     try:
         path = Path(url).expanduser()
@@ -167,13 +167,11 @@ def check(
     allow_private: Annotated[bool, typer.Option("--allow-private", help="Allow loopback and private hosts.")] = False,
     json: Json = False,
 ) -> None:
-    """Read a feed or folder once and show what would be stored. Nothing is stored."""
+    """Read a feed or folder once, say step by step what happened, and show what would be stored. Nothing is stored."""
     run(_check(url, allow_private=allow_private, json=json))
 
 
 async def _check(url: str, *, allow_private: bool, json: bool) -> None:
-    from pathlib import Path
-
     from dispatcher import clock
     from dispatcher.articles.clean import clean
     from dispatcher.cli import show
@@ -184,13 +182,16 @@ async def _check(url: str, *, allow_private: bool, json: bool) -> None:
     from dispatcher.sources.http import Fetcher
     from dispatcher.sources.read import read
 
+    steps: list[str] = []
     settings, now, place = load(), clock.now(), source_entry(name="check", url=_place(url)).url
     source = Source(
         name=url, url=place, origin=Origin.CLI, allow_private=allow_private, next_poll_at=now, created_at=now
     )
     with show.progress(f"reading {url}"):
         async with Fetcher(settings.user_agent) as fetcher:
-            reading = await read(source, fetcher, now=now, base=Path.cwd(), known={})
+            reading = await read(source, fetcher, now=now, base=Path.cwd(), known={}, steps=steps)
+    for step in steps:
+        show.note(step)
     if reading.failure is not None:
         raise SourceError(f"{url}: {reading.failure.reason}")
     found = [clean(raw, source, now) for raw in reading.items]
@@ -205,3 +206,44 @@ async def _check(url: str, *, allow_private: bool, json: bool) -> None:
         [(article.published_at, article.language, article.title, article.url) for article in found],
         empty="readable, but nothing in it",
     )
+
+
+@app.command("test")
+def parse(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A feed that was saved to disk.")],
+    url: Annotated[str, typer.Option(metavar="URL", help="Where it came from, for its relative links.")] = "",
+    json: Json = False,
+) -> None:
+    """Read a feed from a file and print, field by field, what would be stored. Nothing is asked of any server."""
+    run(_parse(file.absolute(), url, json=json))
+
+
+async def _parse(file: Path, url: str, *, json: bool) -> None:
+    from dispatcher import clock
+    from dispatcher.articles.clean import clean
+    from dispatcher.cli import show
+    from dispatcher.errors import SourceError
+    from dispatcher.model.content import Source
+    from dispatcher.model.values import Origin
+    from dispatcher.sources import feed, sandbox
+    from dispatcher.sources.read import file_bytes
+
+    now, place = clock.now(), url or file.as_uri()
+    source = Source(name=file.name, url=place, origin=Origin.CLI, next_poll_at=now, created_at=now)
+    try:
+        parsed = await sandbox.run(feed.parse, file_bytes(file), url=place)
+    except OSError as error:
+        raise SourceError(f"{file}: {error.strerror or error}") from None
+    found = [clean(raw, source, now) for raw in parsed.items]
+    if json:
+        show.as_json([show.fields(article, "id", "source_id", "cluster_id") for article in found])
+        return
+    show.say(f"{file}: {len(found)} {'article' if len(found) == 1 else 'articles'}")
+    for raw, article in zip(parsed.items, found, strict=True):
+        show.facts(
+            article.title,
+            {
+                "guid": raw.guid,
+                **show.fields(article, "id", "source_id", "cluster_id", "title", "body_html", "version"),
+            },
+        )

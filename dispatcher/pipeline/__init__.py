@@ -31,6 +31,7 @@ idempotent, resumable and safe in N copies. One step = one function = one CLI co
     preferences all that a reader gets, as one sheet, and as they want it
     account     who holds a link; a fresh one opens the `dossier`, the erasure and the `relocation` to another address
     ingest      due sources → articles with their matches (`matching`, with `index_file` for the topic index on disk)
+    ailments    the owner is told when a source breaks, and when it can be read again
     publishing  articles that a program brings, by the way of all others; `access` is who may: tokens and their scopes
     catalogue   sources and topics that operators bring by command or page, beside those that config declares
     census      what the publisher's topics find, and which find nothing, everything or the same

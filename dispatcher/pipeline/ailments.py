@@ -37,7 +37,7 @@ def _broke(source: Source, failure: Failure, since: datetime) -> Notice:
         title=f"A source cannot be read: {source.name}",
         since=since,
         paragraphs=(
-            failure.reason,
+            " ".join(failure.reason.split()),
             "Its articles are missing from digests meanwhile; all other sources are read as before. It is tried again, "
             "more and more seldom, at least once a day, and you are told when it can be read again.",
             "See what happens step by step, and how the others fare:",
@@ -50,5 +50,5 @@ def _recovered(source: Source, since: datetime, now: datetime) -> Notice:
     return Notice(
         title=f"A source can be read again: {source.name}",
         since=now,
-        paragraphs=(f"It could not be read since {since:%Y-%m-%d %H:%M} UTC: {source.last_error}",),
+        paragraphs=(f"It could not be read since {since:%Y-%m-%d %H:%M} UTC: {' '.join(source.last_error.split())}",),
     )

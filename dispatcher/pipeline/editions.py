@@ -16,16 +16,22 @@ from types import MappingProxyType
 from typing import Any
 
 from dispatcher.config.nearest import did_you_mean
+from dispatcher.digest.render import HTML_LIMIT
 from dispatcher.errors import ConfigError, DispatcherError, Problem
 from dispatcher.model.edition import Edition, EditionStatus
-from dispatcher.model.outbound import Newsletter
+from dispatcher.model.outbound import DigestContent, Newsletter
+from dispatcher.model.values import DeliveryKind
 from dispatcher.pipeline.context import Context
 from dispatcher.pipeline.manuscript import Manuscript, read
+from dispatcher.pipeline.wires import written
 from dispatcher.store import Transaction, editions, newsletters, outbox, topics
 from dispatcher.store.engine import in_turn
 
 BYGONE = timedelta(days=2)
 """How long after its hour an edition may still be scheduled: more than any zone is behind another."""
+
+RECENT = 200
+"""Editions among which the one that somebody may have meant is looked for."""
 
 WRITTEN = (
     "newsletter_id", "subject", "preheader", "source", "body", "audience", "send_at", "in_reader_zone",
@@ -60,11 +66,13 @@ async def drafted(
     if newsletter:
         made = replace(made, newsletter=newsletter)
     letter = await _checked(ctx, tx, made, name)
-    return Edition(
+    edition = Edition(
         slug=made.slug, newsletter_id=letter.id or 0, subject=made.subject, preheader=made.preheader, source=text,
         body=made.body, audience=made.audience.stored(), send_at=made.send_at, in_reader_zone=made.in_reader_zone,
         created_by=by, created_at=now,
     )  # fmt: skip
+    _refuse_too_long(ctx, letter, edition, now, name)
+    return edition
 
 
 async def schedule(tx: Transaction, slug: str, now: datetime, *, at: datetime | None = None) -> Edition:
@@ -121,7 +129,9 @@ async def named(tx: Transaction, slug: str) -> Edition:
     """The edition of this name. EditionError if there is none."""
     found = await editions.by_slug(tx, slug)
     if found is None:
-        raise EditionError(f'there is no edition "{slug}"; `dispatcher editions` lists them')
+        recent = [edition.slug for edition in await editions.every(tx, limit=RECENT)]
+        near = did_you_mean(slug, recent, "`dispatcher editions` lists them")
+        raise EditionError(f'there is no edition "{slug[:64]}"{near}')
     return found
 
 
@@ -175,6 +185,19 @@ async def _checked(ctx: Context, tx: Transaction, made: Manuscript, name: str) -
     if problems:
         raise ConfigError(problems)
     return every[wanted]
+
+
+def _refuse_too_long(ctx: Context, letter: Newsletter, edition: Edition, now: datetime, name: str) -> None:
+    """What a look adds to each link and each cell of a table is known only once it is rendered. Stories that find no
+    room are left out and counted; what a person wrote must not be."""
+    content = DigestContent(
+        kind=DeliveryKind.EDITION, locale=ctx.settings.site.language, timezone=ctx.settings.site.timezone, cadence="",
+        slot_at=now, sections=(), written=written(edition),
+    )  # fmt: skip
+    size = ctx.templates.render(content, letter).html_size
+    if size > HTML_LIMIT:
+        message = f"it makes a mail of {size:,} octets, and mail programs cut off what is longer than {HTML_LIMIT:,}"
+        raise ConfigError([Problem(name, "", f"{message}: shorten it, or make it two")])
 
 
 def _missing(name: str, line: int, key: str, slug: str, known: Collection[str], otherwise: str) -> Problem:

@@ -23,7 +23,7 @@ class News(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is remembered of how a source fares. `told_broken_at` is set from the letter that says so to the next success."""
+    """What is remembered of how a source fares. `told_broken_at` stands from the letter about it to the recovery."""
 
     broken_since: datetime | None
     told_broken_at: datetime | None

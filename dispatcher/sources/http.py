@@ -99,16 +99,23 @@ class Fetcher:
             await session.close()
 
     async def get(
-        self, url: str, *, etag: str = "", last_modified: str = "", allow_private: bool = False
+        self,
+        url: str,
+        *,
+        etag: str = "",
+        last_modified: str = "",
+        allow_private: bool = False,
+        steps: list[str] | None = None,
     ) -> Response | Failure:
         """Fetch `url`, conditionally when validators are given (RFC 9110 §13.1). Never raises for what a server does.
 
         `allow_private` opens loopback and private hosts, and every port, for this request and its redirects alone.
+        `steps` is told what is asked and answered, in words.
         """
         validators = _validators(etag, last_modified)
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._follow(url, validators, allow_private)
+                return await self._follow(url, validators, allow_private, [] if steps is None else steps)
         except TimeoutError as error:
             return Failure(str(error) or f"no complete answer within {self._timeout:g} seconds")
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
@@ -149,13 +156,17 @@ class Fetcher:
             trust_env=False,
         )
 
-    async def _follow(self, address: str, validators: dict[str, str], allow_private: bool) -> Response | Failure:
+    async def _follow(
+        self, address: str, validators: dict[str, str], allow_private: bool, steps: list[str]
+    ) -> Response | Failure:
         ports = None if allow_private else self._ports
         url = hop(address, ports=ports)
         for _ in range(MAX_HOPS + 1):
             if isinstance(url, Failure):
                 return url
+            steps.append(f"asked for {url}")
             async with self._session(allow_private).get(url, headers=validators, allow_redirects=False) as answer:
+                steps.append(_told(answer))
                 if answer.status not in _REDIRECTS:
                     return await self._take(answer, is_conditional=bool(validators))
                 url = hop(answer.headers.get("Location", ""), origin=url, ports=ports)
@@ -223,6 +234,13 @@ def _guarded_sockets(allow_private: bool) -> Any:
         return socket.socket(family=family, type=kind, proto=protocol)
 
     return create
+
+
+def _told(answer: aiohttp.ClientResponse) -> str:
+    """An answer in a line: its status, and the headers that decide what becomes of it."""
+    shown = ("Location", "Content-Type", "Content-Length", "Content-Encoding", "ETag", "Last-Modified", "Retry-After")
+    said = [f"{name}: {_storable(answer.headers[name])[:200]}" for name in shown if name in answer.headers]
+    return ", ".join([f"the server answered {answer.status}", *said])
 
 
 def _validators(etag: str, last_modified: str) -> dict[str, str]:

@@ -45,15 +45,22 @@ class Reading:
 
 
 async def read(
-    source: Source, fetcher: Fetcher, *, now: datetime, base: Path, known: Mapping[str, str] | None = None
+    source: Source,
+    fetcher: Fetcher,
+    *,
+    now: datetime,
+    base: Path,
+    known: Mapping[str, str] | None = None,
+    steps: list[str] | None = None,
 ) -> Reading:
     """Read `source` once. Never raises for a broken source.
 
-    Relative paths are relative to `base`. `known` are the fingerprints of a folder's last reading.
+    Relative paths are relative to `base`. `known` are the fingerprints of a folder's last reading. `steps` is told
+    what was done, in words.
     """
     try:
         if source.url.lower().startswith(("http:", "https:")):
-            return await _read_web(source, fetcher)
+            return await _read_web(source, fetcher, [] if steps is None else steps)
         path = local_path(source.url, base)
         if await asyncio.to_thread(path.is_dir):
             return await _read_folder(source, path, now, known or {})
@@ -82,15 +89,20 @@ def local_path(url: str, base: Path) -> Path:
     return base.absolute() / path
 
 
-async def _read_web(source: Source, fetcher: Fetcher) -> Reading:
+async def _read_web(source: Source, fetcher: Fetcher, steps: list[str]) -> Reading:
     answer = await fetcher.get(
-        source.url, etag=source.etag, last_modified=source.last_modified, allow_private=source.allow_private
+        source.url,
+        etag=source.etag,
+        last_modified=source.last_modified,
+        allow_private=source.allow_private,
+        steps=steps,
     )
     if isinstance(answer, Failure):
         return _failed(source, answer)
     if answer.status == 304:
         kept = _unchanged(source, answer.etag or source.etag, answer.last_modified or source.last_modified)
         return replace(kept, not_modified=True)
+    steps.append(f"took {len(answer.body):,} bytes, unpacked")
     body_hash = sha256(answer.body).hexdigest()
     if body_hash == source.body_hash:
         return _unchanged(source, answer.etag, answer.last_modified)
@@ -101,7 +113,7 @@ async def _read_web(source: Source, fetcher: Fetcher) -> Reading:
 
 
 async def _read_file(source: Source, path: Path) -> Reading:
-    body = await asyncio.to_thread(_bytes, path)
+    body = await asyncio.to_thread(file_bytes, path)
     body_hash = sha256(body).hexdigest()
     if body_hash == source.body_hash:
         return _unchanged(source)
@@ -109,7 +121,8 @@ async def _read_file(source: Source, path: Path) -> Reading:
     return Reading(parsed.items, body_hash=body_hash)
 
 
-def _bytes(path: Path) -> bytes:
+def file_bytes(path: Path) -> bytes:
+    """A feed in a file. SourceError if there is none, or one larger than any feed should be."""
     if not path.exists():
         raise SourceError(f"there is no file or folder {path}; create it, or correct the source's url")
     if not path.is_file():

@@ -44,12 +44,12 @@ def telling(article: Document, stored: Sequence[Document], *, most: int = MOST) 
     """The phrases that tell an article from the stored ones: frequent here, rare there, names first."""
     near = [other for other in stored if other.language == article.language]
     held = [[passage for _, passage in texts(other)] for other in near]
-    is_common = _common_words(held)
+    common = _common_words(held)
     counts: Counter[Phrase] = Counter()
     names: set[Phrase] = set()
     for number, (text, passage) in enumerate(texts(article)):
         for phrase, place in phrases(text, _start(passage)):
-            if _is_sound(phrase, is_common):
+            if _is_sound(phrase, common):
                 counts[phrase] += 3 if number == 0 else 1
                 if _is_name(place, passage):
                     names.add(phrase)
@@ -59,7 +59,7 @@ def telling(article: Document, stored: Sequence[Document], *, most: int = MOST) 
 
     def worth(phrase: Phrase) -> float:
         rare = log(1 + (len(near) + 1) / (often[phrase] + 1))
-        size = 1 + log(_size(phrase))
+        size = 1 + log(_size(phrase)) / 2
         return (1 + log(counts[phrase])) * rare * size * (_CAPITALS if phrase in names else 1.0)
 
     ranked = sorted(likely, key=lambda phrase: (-round(worth(phrase), 6), phrase.text))
@@ -84,14 +84,14 @@ def around(word: str, language: str, stored: Iterable[Document], *, most: int = 
     wanted = [stem(token.word, by) for token in tokenise(word)]
     near = [document for document in stored if document.stemmed_by == by]
     held = [texts(document) for document in near]
-    is_common = _common_words([[passage for _, passage in one] for one in held])
+    common = _common_words([[passage for _, passage in one] for one in held])
     forms: Counter[str] = Counter()
     company: Counter[Phrase] = Counter()
     for one in held:
         here = [found for text, passage in one for found in _around(text, passage, wanted)]
         forms.update({phrase.text for phrase in here if len(phrase.words) == len(wanted)})
         company.update({phrase for phrase in here if len(phrase.words) > len(wanted)})
-    sound = [phrase for phrase in company if _is_sound(phrase, is_common - set(forms))]
+    sound = [phrase for phrase in company if _is_sound(phrase, common - set(forms))]
     sound.sort(key=lambda phrase: (-company[phrase], -len(phrase.words), phrase.text))
     inflections = sorted(forms, key=lambda form: (-forms[form], form))[:most]
     return WordFound(
@@ -140,12 +140,12 @@ def _start(passage: Passage) -> Passage:
     return Passage(passage.tokens[:_MOST_WORDS], passage.word_at[:_MOST_WORDS], {}, (), {})
 
 
-def _is_sound(phrase: Phrase, is_common: set[str]) -> bool:
+def _is_sound(phrase: Phrase, common: set[str]) -> bool:
     """Whether a phrase begins and ends with words that say something."""
     if any(phrase.glued):
         return all(phrase.glued[1:]) and len(phrase.words) > 1
     ends = phrase.words[0], phrase.words[-1]
-    return all(len(word) > 2 and not word.isdigit() and word not in is_common for word in ends)
+    return all(len(word) > 2 and not word.isdigit() and word not in common for word in ends)
 
 
 def _is_name(place: Place, passage: Passage) -> bool:

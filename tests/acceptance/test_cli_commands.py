@@ -87,6 +87,26 @@ def test_a_source_is_added_listed_and_removed(room: Path) -> None:
     assert not {source["name"]: source["is_paused"] for source in in_json(room, "sources")}["feed.xml"]
 
 
+def test_a_saved_feed_shows_what_would_be_stored_of_it(room: Path) -> None:
+    (room / "saved.xml").write_text(
+        "<rss version='2.0'><channel><title>t</title><link>/</link><description>d</description><item><guid>g-7</guid>"
+        "<title>A bridge opens</title><link>/bridge?utm_source=rss</link></item></channel></rss>"
+    )
+    said = ok(room, "sources", "test", "saved.xml", "--url", "https://gazette.example/feed")
+    assert all(word in said for word in ("1 article", "A bridge opens", "g-7", "https://gazette.example/bridge\n"))
+    (found,) = in_json(room, "sources", "test", "saved.xml", "--url", "https://gazette.example/feed")
+    assert (found["title"], found["url"]) == ("A bridge opens", "https://gazette.example/bridge")
+    assert "there is no file" in dispatcher(room, "sources", "test", "nowhere.xml").err
+
+
+def test_a_source_is_listed_with_how_it_fares(room: Path) -> None:
+    ok(room, "ingest", "--all")
+    (desk,) = in_json(room, "sources")
+    assert (desk["polls"], desk["not_modified"], desk["broken_since"]) == (1, 0, None)
+    assert desk["articles_a_day"] >= 0
+    assert "next poll" in ok(room, "sources")
+
+
 def test_a_path_on_the_command_line_is_relative_to_where_one_stands(room: Path) -> None:
     below = room / "below"
     (below / "stories").mkdir(parents=True)

@@ -81,6 +81,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(room: Path) -> None:
         (("new", "none.md"), 3, "none.md: it cannot be read"),
         (("new", "bad.md"), 3, 'bad.md:4: slugg: there is no such key; did you mean "slug"?'),
         (("preview", "nope"), 1, 'there is no edition "nope"'),
+        (("preview", "weak"), 1, 'there is no edition "weak"; did you mean "week"?'),
         (("preview", "week.md", "--out", "no/such/folder.html"), 3, "it cannot be written"),
         (("new", "week.md"), 1, 'edition "week" is cancelled: its words stand'),
         (("schedule", "week"), 1, 'edition "week" is cancelled: it cannot be scheduled'),

@@ -55,9 +55,8 @@ async def test_topics_that_two_processes_add_at_once_match_the_next_article(
     furnished_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feed, now = tmp_path / "feed.xml", clock.now()
-    chosen = builders.settings(
-        tmp_path, furnished_url, topics=[builders.topic("all", "*")], sources=[{"name": "Gazette", "url": feed.as_uri()}]
-    )  # fmt: skip
+    followed, read = [builders.topic("all", "*")], [{"name": "Gazette", "url": feed.as_uri()}]
+    chosen = builders.settings(tmp_path, furnished_url, topics=followed, sources=read)
     async with builders.world(chosen, now) as ctx:
         builders.atom(feed, ("0", "Nothing turns", now))
         await ingest(ctx, now, everything=True)

@@ -106,7 +106,8 @@ async def test_a_topic_is_checked_as_in_config(shop: Program, body: object, poin
 async def test_topics_are_suggested_from_an_article_a_text_and_a_word(shop: Program) -> None:
     await shop.post("/topics", {"slug": "dear", "query": "ferry price", "name": "Dear ferries"})
     story = {"title": "A car ferry", "body": "The car ferry waits. The car ferry is late."}
-    kept = (await shop.post("/articles", story)).json["article"]["id"]
+    published = {"title": story["title"], "content_text": story["body"], "language": "en"}
+    kept = (await shop.post("/articles", published)).json["id"]
     for asked in ({"article": kept}, {"text": story}):
         told = await shop.post("/topics/suggest", asked)
         assert told.status == 200

@@ -15,6 +15,7 @@ import pytest
 from builders import atom, settings, subscriber, topic
 
 from dispatcher.delivery.memory import MemoryTransport
+from dispatcher.errors import ConfigError
 from dispatcher.model.edition import EditionStatus
 from dispatcher.pipeline import editions, enrolment, release
 from dispatcher.pipeline.context import Context, open_context
@@ -353,3 +354,22 @@ async def test_its_stories_are_those_of_the_moment_when_it_began_to_be_sent(hous
     assert "Badger opens the harbour" in text
     assert "Badger seen in market square" in text
     assert "last winter" not in text, "the back catalogue of a new source is no news"
+
+
+async def test_a_block_that_finds_no_story_is_left_out(house: House) -> None:
+    async with house.open() as ctx:
+        await house.write(ctx)
+        await release.release(ctx, MONDAY)
+        await send(ctx, MONDAY)
+    text = house.parsed("ann").get_body(("plain",)).get_content()
+    assert "more <https://news.example/more>" in text.lower()
+    assert "Until then." in text
+    assert "badger" not in text.partition("Until then.")[0].partition("week")[2].lower()
+
+
+@pytest.mark.parametrize("text", ["[a](https://a.example) " * 1500, "|a|b|\n|-|-|\n" + "|a|b|\n" * 1400])
+async def test_what_no_mail_can_hold_is_refused_when_it_is_written(house: House, text: str) -> None:
+    async with house.open() as ctx:
+        with pytest.raises(ConfigError, match=r"it makes a mail of [0-9,]+ octets"):
+            async with ctx.store.write() as tx:
+                await editions.keep(ctx, tx, f"---\nsubject: Much\n---\n{text}\n", MONDAY, name="much.md")

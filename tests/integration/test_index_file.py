@@ -118,6 +118,28 @@ async def test_a_cold_start_with_many_topics_uses_and_renews_the_file(
                 assert held.slots.keys() == ctx.queries.keys()
 
 
+async def test_a_start_finds_the_index_where_the_settings_say(
+    tmp_path: Path, furnished_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (index_file, matching):
+        monkeypatch.setattr(module, "WORTHWHILE", 1)
+    feed, named = atom(tmp_path / "feed.xml", ("1", "Wind power grows", NOW)), tmp_path / "kept" / "topics"
+    named.parent.mkdir()
+    chosen = settings(
+        tmp_path, furnished_url, topics=[topic("wind", "wind"), topic("power", "power"), topic("coal", "coal")],
+        sources=[{"name": "Journal", "url": feed.as_uri()}], ingest={"index_file": "kept/topics"},
+    )  # fmt: skip
+    async with world(chosen, NOW) as ctx:
+        await ingest(ctx, NOW, everything=True)
+    written = named.stat().st_mtime_ns
+    assert not list(tmp_path.glob("*-topics"))
+    monkeypatch.setattr(Index, "add", None)  # the second start parses no query
+    async with world(chosen, NOW) as ctx:
+        atom(feed, ("2", "Wind and coal", NOW))
+        assert (await ingest(ctx, NOW, everything=True)).matches == 2
+    assert named.stat().st_mtime_ns == written
+
+
 async def test_compaction_happens_beside_the_ingest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     feed = tmp_path / "feed.xml"
     followed = [topic(f"t{number}", f"word{number} OR wind") for number in range(20)]

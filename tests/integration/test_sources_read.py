@@ -64,6 +64,23 @@ async def test_a_feed_that_answers_304_is_a_success_without_items(
     assert (reading.etag, reading.body_hash) == (page.etag, "h")
 
 
+async def test_a_reading_says_step_by_step_what_was_asked_and_answered(
+    web: WebServer, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    steps: list[str] = []
+    page = web.pages["/feed.xml"] = Page(feed_of("one"), has_validators=True)
+    reading = await read(source(web.url()), fetcher, now=NOW, base=tmp_path, steps=steps)
+    assert not reading.not_modified
+    asked, answered, took = steps
+    assert asked.startswith("asked for http://127.0.0.1")
+    assert answered.startswith("the server answered 200")
+    assert f"ETag: {page.etag}" in answered
+    assert took.startswith("took ")
+    again = await read(source(web.url(), etag=page.etag), fetcher, now=NOW, base=tmp_path, steps=steps)
+    assert again.not_modified
+    assert steps[-1].startswith("the server answered 304")
+
+
 async def test_a_feed_without_validators_is_unchanged_by_its_bytes(
     web: WebServer, fetcher: Fetcher, tmp_path: Path
 ) -> None:
